@@ -13,12 +13,13 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from aigc_bench.core.document import place_words, shown
-from aigc_bench.core.errors import UnknownNameError
+from aigc_bench.core.errors import UnknownNameError, UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Record
 
@@ -33,6 +34,22 @@ class Mistake:
     kind: str
     value: object
     words: str
+
+
+_TABLES = {"profile": ("case", "defaults"), "demand": ("service", "batch", "training")}
+"""Tables that only files of that kind have."""
+
+
+def check_kind(raw: Mapping[str, Any], *, wanted: Literal["profile", "demand"], file: Path) -> None:
+    """Raise ``UsageError`` where a file is plainly of the other kind, whose every key would be a mistake here."""
+    other: Literal["profile", "demand"] = "demand" if wanted == "profile" else "profile"
+    if any(name in raw for name in _TABLES[wanted]) or not any(name in raw for name in _TABLES[other]):
+        return
+    if other == "demand":
+        raise UsageError(message("{file}: this is a demand, not a profile.", file=file), message("Plan it: aigc-bench plan FILE."))
+    raise UsageError(
+        message("{file}: this is a profile, not a demand.", file=file), message("Run it: aigc-bench run --profile FILE.")
+    )
 
 
 def distinct_mistakes(problem: ValidationError, raw: Mapping[str, Any]) -> list[Mistake]:

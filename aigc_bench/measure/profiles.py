@@ -35,7 +35,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from aigc_bench.core import registry
 from aigc_bench.core.document import cut, mistakes, read_toml, shown
@@ -43,7 +43,7 @@ from aigc_bench.core.errors import AigcBenchError, UnknownNameError, UsageError
 from aigc_bench.core.messages import joined, message
 from aigc_bench.core.pipeline import Cache, Pipeline
 from aigc_bench.core.records import AcceleratorInfo, Attention, Case, Mode, Precision, Record, Scenario, Setting, System
-from aigc_bench.core.toml_file import Mistake, distinct_mistakes
+from aigc_bench.core.toml_file import Mistake, check_kind, distinct_mistakes
 from aigc_bench.core.units import parse_duration
 from aigc_bench.core.user_folders import config_home
 
@@ -131,10 +131,16 @@ class _CaseTable(_Defaults):
     mode: Annotated[tuple[Mode, ...], _OneOrMore] = ("train", "infer")
 
 
+def _checked_name(text: str) -> str:
+    if re.fullmatch(_NAME, text) is None:
+        raise ValueError(message("use lower-case letters, digits, '-', '_' and '.'"))
+    return text
+
+
 class _ProfileFile(Record):
     """A profile as it is written."""
 
-    name: str = Field(pattern=f"^{_NAME}$")
+    name: Annotated[str, AfterValidator(_checked_name)]
     title: str
     description: str = ""
     expects: Literal["any", "cpu", "accelerator"] | Annotated[tuple[str, ...], Field(min_length=1)] = "any"
@@ -148,6 +154,7 @@ def load_profile(path: Path | str) -> Profile:
     """Read and check a profile; raises ``UsageError`` that names the file and every key that is wrong."""
     file = Path(path)
     raw = read_toml(file)
+    check_kind(raw, wanted="profile", file=file)
     try:
         written = _ProfileFile.model_validate(raw)
     except ValidationError as problem:

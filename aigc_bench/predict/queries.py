@@ -50,6 +50,12 @@ def parse_parallel(text: str | None, *, devices: int) -> dict[str, int]:
         if not part.strip():
             continue
         name, _, count = part.strip().partition("=")
+        if name.isascii() and name.isdecimal():
+            known = ", ".join(DIMENSIONS)
+            raise UsageError(
+                message("--parallel {part}: the dimension is missing.", part=part[:60]),
+                message("Write --parallel tp={count} for tensor parallelism; dimensions: {known}.", count=name[:7], known=known),
+            )
         if name not in DIMENSIONS:
             raise UnknownNameError(message("parallel dimension"), name, known=DIMENSIONS, where="--parallel")
         # ASCII: \d also matches other scripts' digits.

@@ -398,3 +398,16 @@ def test_a_new_profile_never_overwrites(own_folder: Path) -> None:
 def test_a_profile_record_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Profile.__setattr__(find_profile("smoke"), "name", "other")
+
+
+def test_a_demand_is_named_as_such(tmp_path: Path) -> None:
+    file = tmp_path / "chat.toml"
+    file.write_text('name = "chat"\n[[service]]\nname = "chat"\n')
+    with pytest.raises(UsageError, match=r"chat\.toml: this is a demand, not a profile.*aigc-bench plan"):
+        load_profile(file)
+
+
+def test_a_name_with_capitals_says_what_is_allowed(tmp_path: Path) -> None:
+    head = HEAD.replace('name = "mine"', 'name = "My profile"')
+    message = mistake_of(tmp_path, head + '[[case]]\nworkload = "vae"\npreset = "tiny"\n')
+    assert "use lower-case letters" in message

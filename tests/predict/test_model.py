@@ -188,6 +188,8 @@ def test_parallel_ranks_must_divide_the_devices() -> None:
     assert parse_parallel("tp=4,pp=2", devices=8) == {"tp": 4, "pp": 2}
     with pytest.raises(UsageError, match="do not divide"):
         parse_parallel("tp=3", devices=8)
+    with pytest.raises(UsageError, match=r"dimension is missing.*tp=4"):
+        parse_parallel("4", devices=8)
     with pytest.raises(UnknownNameError, match="parallel dimension"):
         parse_parallel("xp=3", devices=3)
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from aigc_bench.core.document import mistakes, read_toml
 from aigc_bench.core.errors import AigcBenchError
 from aigc_bench.core.messages import message
-from aigc_bench.core.toml_file import check, inner_record
+from aigc_bench.core.toml_file import check, check_kind, inner_record
 from aigc_bench.plan.demand.arrival_rates import read_arrivals
 from aigc_bench.plan.demand.schema import WrittenDemand
 from aigc_bench.plan.demand.services_and_jobs import Check, batch_of, checks_of, service_of, training_of, with_own_model
@@ -41,6 +41,7 @@ def read_demand(path: Path | str, *, catalogue: Catalogue) -> Demand:
     """Return the demand in a file; raise ``UsageError`` that names the file and every wrong key."""
     file = Path(path)
     raw = read_toml(file)
+    check_kind(raw, wanted="demand", file=file)
     written, problems = check(raw, demand_table())
     if written is None:
         # The rest of the file is still checked for unknown names, so that one run reports all mistakes.

@@ -180,7 +180,7 @@ KINDS = (
     ),
     Kind(
         name="arrivals",
-        title="arrival times beside a demand",
+        title="arrival times of a demand",
         make=make_arrivals,
         read=read_folder,
         prepare=_prepare,

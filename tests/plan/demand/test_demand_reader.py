@@ -279,3 +279,10 @@ def test_the_manual_tells_every_key_with_its_meaning() -> None:
         "true or false",
     )
     assert table().count("\n") == len(found) + 2
+
+
+def test_a_profile_is_named_as_such(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('name = "mine"\ntitle = "Mine"\n[[case]]\nworkload = "vae"\n')
+    with pytest.raises(UsageError, match=r"mine\.toml: this is a profile, not a demand.*run --profile"):
+        read_demand(file, catalogue=catalogue())
