@@ -41,9 +41,10 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "analyze": ("analyze/*",),
     "predict": (
         *each("predict/closed_form", "*"),
+        *each("predict/language", "figures layer_kinds"),
         *each("predict/fitting", "effects intervals posterior random_effects unknown_names"),
-        *each("predict/roofline", "executed omp_regions power quantities roofline"),
-        *each("predict/serving", "capacity closed_form concurrency kv_blocks lengths step_time"),
+        *each("predict/roofline", "device_power engine_operators omp_regions quantities roofline"),
+        *each("predict/serving", "capacity closed_form_server concurrency kv_blocks lengths step_time"),
         *each("predict/tracing", "caching_allocator glibc_malloc"),
     ),
     "factors": ("plan/factors/*",),
@@ -51,15 +52,15 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "sizing": (
         *each("plan/sizing", "*"),
         *each("plan/stats", "availability distributions estimates queueing"),
-        *each("plan", "demand/arrivals hardware/host_cores options/mixed"),
+        *each("plan", "demand/arrival_rates hardware/host_cores options/mixed"),
     ),
 }
 
-PLAN_TESTS = "factors money options/test_mixed.py placement site sizing stats hardware/test_host_cores.py demand/test_arrivals.py"
+PLAN_TESTS = "factors money options/test_mixed.py placement site sizing stats hardware/test_host_cores.py demand/test_arrival_rates.py"
 PLAN_ALONE = "by_hand formulae planner properties published_points"
 TESTS: dict[str, tuple[str, ...]] = {
     "analyze": ("analyze",),
-    "predict": (*each("predict", "closed_form fitting roofline serving test_model.py tracing/test_glibc_malloc.py"),),
+    "predict": (*each("predict", "closed_form fitting language roofline serving test_model.py tracing/test_glibc_malloc.py"),),
     "factors": (*each("plan", PLAN_TESTS), *each("plan", " ".join(f"test_{name}.py" for name in PLAN_ALONE.split()))),
 }
 TESTS["money"] = TESTS["sizing"] = TESTS["factors"]
