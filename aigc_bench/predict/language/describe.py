@@ -13,6 +13,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
+from aigc_bench.core.document import shown
+from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.predict.language.configuration import Configuration
 from aigc_bench.predict.language.decoders import Counted, count_decoder, groups_of, is_counted
@@ -39,11 +43,19 @@ def describe(config: Mapping[str, Any], *, is_encoder: bool = False) -> Language
 @functools.lru_cache(maxsize=256)
 def _described(text: str, is_encoder: bool) -> LanguageModel:
     c = Configuration(json.loads(text))
-    if c.model_type in ENCODERS:
-        return _record(c, count_encoder(c), is_encoder=True)
-    if is_counted(c):
-        return _record(c, count_decoder(c), is_encoder=False)
-    return _built(json.loads(text), is_encoder=is_encoder)
+    try:
+        if c.model_type in ENCODERS:
+            return _record(c, count_encoder(c), is_encoder=True)
+        if is_counted(c):
+            return _record(c, count_decoder(c), is_encoder=False)
+        return _built(json.loads(text), is_encoder=is_encoder)
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        said = message(
+            "The model's configuration: its {field} comes to {value}, which no model has.", field=field, value=shown(first["input"])
+        )
+        raise UsageError(said, message("Check the sizes in its config.json.")) from None
 
 
 def _built(config: Mapping[str, Any], *, is_encoder: bool) -> LanguageModel:

@@ -204,3 +204,10 @@ def test_groups_of_layers_are_all_layers() -> None:
     for size in itertools.islice(SIZES.values(), 20):
         model = describe(size.config)
         assert sum(group.count for group in model.layers) == model.num_layers
+
+
+@pytest.mark.parametrize("changed", [{"num_hidden_layers": 0}, {"vocab_size": 0}])
+def test_sizes_that_no_model_has_are_refused_in_one_line(changed: dict[str, int]) -> None:
+    config = next(size.config for size in SIZES.values() if size.config["model_type"] == "llama")
+    with pytest.raises(UsageError, match="comes to 0, which no model has"):
+        describe({**config, **changed})
