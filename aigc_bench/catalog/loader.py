@@ -13,12 +13,14 @@ from typing import Any, cast
 
 from aigc_bench.catalog import names, regions
 from aigc_bench.catalog import records as r
+from aigc_bench.catalog.api_facts import ApiDiscount, ApiLatency
 from aigc_bench.catalog.cloud_price import CloudPrice
 from aigc_bench.catalog.fact import Fact
 from aigc_bench.catalog.overrides import Overrides, read_overrides, usable_overrides, user_files
 from aigc_bench.catalog.sale import Sale
 from aigc_bench.catalog.table_reader import read_cells, read_table
 from aigc_bench.catalog.tables import TABLES
+from aigc_bench.catalog.transfers import EgressAndStorage
 from aigc_bench.core.derivation import Derivation, record
 from aigc_bench.core.errors import FileWarning, UnknownNameError
 from aigc_bench.core.messages import message
@@ -154,6 +156,26 @@ class Catalogue:
         return cast("dict[str, r.ApiPrice]", self._read("api_prices"))
 
     @cached_property
+    def api_latency(self) -> Mapping[str, ApiLatency]:
+        """Measured latency of commercial APIs; several rows of one model are a band."""
+        return cast("dict[str, ApiLatency]", self._read("api_latency"))
+
+    @cached_property
+    def api_discounts(self) -> Mapping[str, ApiDiscount]:
+        """What cached input and batches cost of the list price."""
+        return cast("dict[str, ApiDiscount]", self._read("api_discounts"))
+
+    @cached_property
+    def egress_storage(self) -> Mapping[str, EgressAndStorage]:
+        """Traffic and storage of providers."""
+        return cast("dict[str, EgressAndStorage]", self._read("egress_storage"))
+
+    @cached_property
+    def fx_tax(self) -> Mapping[str, r.ExchangeOrTax]:
+        """Dated exchange rates to USD, and VAT rates."""
+        return cast("dict[str, r.ExchangeOrTax]", self._read("fx_tax"))
+
+    @cached_property
     def cpus(self) -> Mapping[str, r.CpuSpec]:
         """Server processors."""
         return cast("dict[str, r.CpuSpec]", self._read("cpus"))
@@ -286,6 +308,19 @@ class Catalogue:
         if method not in _PUE_METHODS:
             raise UnknownNameError(message("cooling method"), method, known=_PUE_METHODS)
         return self.constant(f"pue_{method}")
+
+    def exchange_rate(self, currency: str) -> Estimate:
+        """USD for one unit of a currency: the newest row, between the ends of all its rows; raises ``UnknownNameError``."""
+        if currency == "USD":
+            return Estimate(
+                value=1.0, low=1.0, high=1.0, unit="USD", basis="datasheet", source=message("the currency of the prices")
+            )
+        rows = [row for row in self.fx_tax.values() if row.kind == "exchange_rate" and row.name == currency]
+        if not rows:
+            known = {row.name for row in self.fx_tax.values() if row.kind == "exchange_rate"}
+            raise UnknownNameError(message("currency"), currency, known=known | {"USD"})
+        found = [row.estimate() for row in sorted(rows, key=lambda row: row.as_of)]
+        return found[-1].model_copy(update={"low": min(one.low for one in found), "high": max(one.high for one in found)})
 
     def servers_with(self, accelerator_id: str) -> tuple[r.ServerSpec, ...]:
         """The servers that hold this accelerator, the ones with a price first."""

@@ -111,6 +111,12 @@ class CarbonFact(Quantity):
     accelerator_id: str | None = None
 
 
+class ExchangeOrTax(Quantity):
+    """The USD that one unit of a currency costs (``name``: ISO 4217), or the VAT rate of a country (``name``: ISO 3166)."""
+
+    kind: Literal["exchange_rate", "vat"]
+
+
 class Constant(Quantity):
     """A planning constant: value, low, high, unit, and whether it was measured, published, or assumed (by others)."""
 

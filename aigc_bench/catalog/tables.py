@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from aigc_bench.catalog import records as r
+from aigc_bench.catalog.api_facts import ApiDiscount, ApiLatency
 from aigc_bench.catalog.cloud_price import CloudPrice
 from aigc_bench.catalog.sale import Sale
+from aigc_bench.catalog.transfers import EgressAndStorage
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Record
 from aigc_bench.core.units import GIB, MIB
@@ -131,6 +133,22 @@ _TABLES = (
     Table(name="constants", record=r.Constant, noun="constant"),
     Table(name="cloud_prices", record=CloudPrice, noun=message("cloud price")),
     Table(name="api_prices", record=r.ApiPrice, noun=message("API price")),
+    Table(name="api_latency", record=ApiLatency, noun=message("API latency")),
+    Table(name="api_discounts", record=ApiDiscount, noun=message("API discount")),
+    Table(
+        name="egress_storage",
+        record=EgressAndStorage,
+        noun=message("egress and storage price"),
+        columns={
+            "free_egress_gb_month": _to("free_egress_bytes_per_month", 1e9),
+            # USD per GB to USD per byte; the tiers are a text that their record reads.
+            "egress_usd_per_gb": Column(field="egress"),
+            "inter_region_usd_per_gb": _to("inter_region_usd_per_byte", 1e-9),
+            "object_usd_per_gb_month": _to("object_usd_per_byte_month", 1e-9),
+            "block_usd_per_gb_month": _to("block_usd_per_byte_month", 1e-9),
+        },
+    ),
+    Table(name="fx_tax", record=r.ExchangeOrTax, noun=message("exchange rate or tax")),
     Table(
         name="cpus",
         record=r.CpuSpec,
