@@ -27,9 +27,10 @@ CONVERTED = (
     "api/",
     "cli/",
     "nets/",
+    "workloads/",
     "listing.py",
 )
-"""Folders whose sentences are all messages; this list only grows."""
+"""All folders of the package."""
 SENTENCE = re.compile(r"[A-Za-z]{2,}[,:;.)'`]{0,2} [(`']{0,2}[a-z]{2,}")
 """Two words, of which the second is in lower case."""
 
@@ -43,6 +44,13 @@ READ_BY_PROGRAMS = {
     *("compile", "search", "match", "fullmatch", "sub", "findall", "finditer", "Literal", "cast", "getattr", "TypeVar"),
 }
 """Functions whose texts are compared, parsed or written, never shown."""
+
+REFERENCE = re.compile(r"et al\.|arXiv|https?://|github\.com|huggingface\.co|& \w+ 20\d\d")
+"""A paper or a repository: it is named alike in every language."""
+
+ERRORS = {"AigcBenchError", "UsageError", "UnknownNameError"}
+SHOWN = {"source", "hint", "title", "formula", "note", "why", "reason", "detail", "remedy", "words", "label"}
+"""Keywords of records and functions whose texts people read."""
 
 PARSED = {
     "predict/closed_form/language_rows.py": {"ENERGY_UNITS"},
@@ -113,7 +121,7 @@ def loose_sentences(parsed: ast.Module, *, name: str) -> Iterator[str]:
         if id(node) in skipped or (id(node) in inside and isinstance(node, ast.Constant)):
             continue
         text = constant_text(node)
-        if text is None or text.startswith(COMMAND) or text in TERMS:
+        if text is None or text.startswith(COMMAND) or text in TERMS or REFERENCE.search(text):
             continue
         if SENTENCE.search(TAG.sub("", text)):
             yield f"{name}:{node.lineno}: {text!r}"
@@ -136,6 +144,46 @@ if 'no rows' in text or text.startswith('all the rows'):
 """
     found = sorted(loose_sentences(ast.parse(source), name="screen.py"))
     assert found == ["screen.py:5: 'no rows are left'", "screen.py:6: '\\x00: is not a table'"]
+
+
+def texts_of(node: ast.AST) -> Iterator[ast.expr]:
+    """Literals and f-strings that an argument may be."""
+    if isinstance(node, ast.IfExp):
+        yield from (*texts_of(node.body), *texts_of(node.orelse))
+    elif isinstance(node, ast.BoolOp):
+        yield from (text for value in node.values for text in texts_of(value))
+    elif isinstance(node, ast.BinOp):
+        yield from (*texts_of(node.left), *texts_of(node.right))
+    elif isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str)):
+        yield node
+
+
+def made_by_hand(parsed: ast.Module, *, name: str) -> Iterator[str]:
+    """Arguments of errors, and of what people read, that are not made by the message function, however few words they have."""
+    for node in ast.walk(parsed):
+        if not isinstance(node, ast.Call):
+            continue
+        arguments = list(node.args) if called(node) in ERRORS else []
+        arguments += [keyword.value for keyword in node.keywords if keyword.arg in SHOWN or called(node) in ERRORS]
+        for text in (text for argument in arguments for text in texts_of(argument)):
+            words = constant_text(text) or ""
+            if re.search(r"[A-Za-z]{2,}", words.replace("\0", "")) and " " in words and not REFERENCE.search(words):
+                yield f"{name}:{text.lineno}: {words!r}"
+
+
+def test_errors_and_sources_are_made_by_the_message_function() -> None:
+    assert not [found for file in sources() for found in made_by_hand(tree(file), name=name_of(file))]
+
+
+def test_texts_made_by_hand_are_found() -> None:
+    source = """
+raise UsageError(f'{file}: wrong', message('Use {name}.', name=name))
+assumed(1.0, unit='W', source=f'{of} or {general}')
+Preset(title='tiny', source='He et al. 2015, table 1')
+UnknownNameError('server', name, known=servers)
+"""
+    found = list(made_by_hand(ast.parse(source), name="screen.py"))
+    assert found == ["screen.py:2: '\\x00: wrong'", "screen.py:3: '\\x00 or \\x00'"]
 
 
 def message_calls() -> Iterator[tuple[str, ast.Call]]:

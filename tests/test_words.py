@@ -19,8 +19,6 @@ KEPT = {
     "aigc_bench/report/plan/risk.py": {"surer"},
     "aigc_bench/plan/explain/probabilities.py": {"worlds"},  # a key of --explain
     "aigc_bench/plan/risk/costs.py": {"beside"},  # a random stream is seeded by its name
-    "aigc_bench/workloads/multimodal.py": {"beside"},  # strings of code that trace keys cover
-    "aigc_bench/workloads/probe_gemm.py": {"at once"},
 }
 """File -> the words that it keeps, since a program or a key reads them."""
 

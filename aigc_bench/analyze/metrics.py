@@ -324,7 +324,7 @@ _ENERGY = [
         id="energy_host",
         name=message("Energy of the CPU packages"),
         unit="J",
-        source="powercap RAPL",
+        source=message("powercap RAPL"),
         kind="energy",
         formula=message("rise of the package energy counters between the window's edges, summed"),
     ),

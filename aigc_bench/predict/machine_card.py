@@ -278,7 +278,7 @@ def estimate_of(row: MetricRow) -> Estimate | None:
         # Metrics count items (FLOPs, bytes) per second, the card has units.
         unit={"FLOPs/s": "FLOP/s", "bytes/s": "B/s"}.get(row.unit, row.unit),
         basis="measured",
-        source=f"{row.metric} of {row.case}",
+        source=message("{metric} of {case}", metric=row.metric, case=row.case),
         reasons=row.reasons,
     )
 

@@ -282,7 +282,7 @@ def _derived_latencies(times: Mapping[str, Estimate], trace: OpTrace) -> dict[st
             # A prefill read in several chunks is one first token.
             time, count = times[stage], 1 if stage == "prefill" else stages[stage].repeats
             repeats = given(
-                count, "repeats", source="traced", key=f"repeats.{stage}", title=message("repeats of {stage}", stage=stage)
+                count, "repeats", source=message("traced"), key=f"repeats.{stage}", title=message("repeats of {stage}", stage=stage)
             )
             each = modelled(time.value / count, time.low / count, time.high / count, unit="s")
             found[metric] = record(each, Derivation("{0} / {1}", (time, repeats)))

@@ -88,7 +88,8 @@ def _lengths(text: str | None, case: Case) -> tuple[Length, Length]:
         return own or (FixedLength(tokens=1), FixedLength(tokens=1))
     if own is None:
         raise UsageError(
-            message("--lengths: {workload} has no input and no output in tokens.", workload=case.workload), "Omit --lengths."
+            message("--lengths: {workload} has no input and no output in tokens.", workload=case.workload),
+            message("Omit --lengths."),
         )
     inputs, separator, outputs = text.partition("/")
     if not separator:

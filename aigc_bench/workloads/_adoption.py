@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.own_model import ModelFiles
 from aigc_bench.workloads._hugging_face import adopted
 from aigc_bench.workloads._own_files import heads_of
@@ -49,7 +50,7 @@ def seq2seq_preset(files: ModelFiles) -> Preset | None:
     source, target = min(512, limit or 512), min(128, (limit or 128) - 1)
     defaults = {"src_len": source, "tgt_len": target, "max_new_tokens": min(64, target)}
     kept = {key: config[key] for key in _T5_DEFAULTS if key in config} if is_t5 else {}
-    return adopted(files, title="an encoder-decoder", defaults=defaults, **kept, **fixed)
+    return adopted(files, title=message("an encoder-decoder"), defaults=defaults, **kept, **fixed)
 
 
 def speech_preset(files: ModelFiles, *, frame_rate: int) -> Preset | None:
@@ -60,10 +61,12 @@ def speech_preset(files: ModelFiles, *, frame_rate: int) -> Preset | None:
         fixed = {key: config.get(key) or value for key, value in known.items()}
         tokens = max(1, min(64, fixed["max_target_positions"] - 4))
         defaults = {"audio_s": fixed["max_source_positions"] / frame_rate, "max_new_tokens": tokens, "tgt_len": tokens}
-        return adopted(files, title="speech recognition", defaults=defaults, **fixed)
+        return adopted(files, title=message("speech recognition"), defaults=defaults, **fixed)
     if model_type in _CTC:
         # A mask over time is drawn with values of the host, in training only.
-        return adopted(files, title="an encoder of speech with a head for each frame", defaults={"audio_s": 10.0}, **{CTC: True})
+        return adopted(
+            files, title=message("an encoder of speech with a head for each frame"), defaults={"audio_s": 10.0}, **{CTC: True}
+        )
     return None
 
 
@@ -85,7 +88,7 @@ def image_preset(files: ModelFiles) -> Preset | None:
         # Which of a type's classifiers it is: DeiT has one with a teacher's head.
         fixed["architectures"] = [named]
     defaults = {"resolution": side} if isinstance(side, int) and 32 <= side <= 1024 else {}
-    title = "an image classifier" if is_classifier else "an image tower without a head"
+    title = message("an image classifier") if is_classifier else message("an image tower without a head")
     found = adopted(files, title=title, defaults=defaults, **fixed)
     # Names of classes are thousands of keys, and no part of the shape.
     config = {key: value for key, value in found.config.items() if key not in ("id2label", "label2id")}
@@ -116,7 +119,9 @@ def vision_language_preset(files: ModelFiles) -> Preset | None:
         words, vision, defaults = {**_QWEN_TEXT_DEFAULTS, **inner}, dict(config["vision_config"]), {"resolution": 672}
         words.pop("model_type", None)
     tied = {key: config[key] for key in ("tie_word_embeddings", "image_token_index") if key in config}
-    title = f"{files.architecture or config['model_type']}, vision and language from a user's file"
+    title = message(
+        "{architecture}, vision and language from a user's file", architecture=files.architecture or config["model_type"]
+    )
     made = {"model_type": config["model_type"], "vision_config": vision, "text_config": words, **tied}
     return Preset(title=title, source=str(files.path), config=made, defaults=defaults)
 
@@ -143,7 +148,7 @@ def text_to_speech_preset(files: ModelFiles, *, vocoder: Mapping[str, Any]) -> P
         config = {"kind": "speecht5", "vocoder": vocoder, "model": model}
     else:
         return None
-    return Preset(title=f"{named or model_type} from a user's file", source=str(files.path), config=config)
+    return Preset(title=message("{name} from a user's file", name=named or model_type), source=str(files.path), config=config)
 
 
 def music_preset(files: ModelFiles, *, codec: Mapping[str, Any]) -> Preset | None:
@@ -156,7 +161,7 @@ def music_preset(files: ModelFiles, *, codec: Mapping[str, Any]) -> Preset | Non
     played = {**codec, **{key: audio[key] for key in codec if key in audio}}
     made = {"vocab_size": 2048, "num_codebooks": 4, **{key: value for key, value in decoder.items() if key != "model_type"}}
     config = {"text_encoder": inner, "decoder": made, "audio_decoder": played}
-    return Preset(title="MusicGen from a user's file", source=str(files.path), config=config)
+    return Preset(title=message("{name} from a user's file", name="MusicGen"), source=str(files.path), config=config)
 
 
 def _table(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:

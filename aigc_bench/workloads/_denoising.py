@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias
 from pydantic import Field
 
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.pipeline import Modality
 from aigc_bench.core.records import Case, Stage
 from aigc_bench.workloads._feeding import Outlet
@@ -116,8 +117,13 @@ class DenoisingWorkload(Workload):
         guidance = self.options(case).guidance_scale
         if name is not None and guidance > 1:
             raise UsageError(
-                f"{case.workload}/{case.preset}: guidance_scale = {guidance:g} has no meaning here.",
-                f"{name} is distilled and runs once a step; leave guidance_scale out.",
+                message(
+                    "{workload}/{preset}: guidance_scale = {guidance:g} has no meaning here.",
+                    workload=case.workload,
+                    preset=case.preset,
+                    guidance=guidance,
+                ),
+                message("{name} is distilled and runs once a step; leave guidance_scale out.", name=name),
             )
 
     def stages(self, case: Case) -> tuple[Stage, ...]:

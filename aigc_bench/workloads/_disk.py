@@ -19,6 +19,7 @@ import zlib
 from contextlib import suppress
 from pathlib import Path
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.mounts import mount_of
 
 PAGE_BYTES = 4096
@@ -107,23 +108,34 @@ def file_system(folder: Path) -> str | None:
 
 def refusal(folder: Path, *, num_bytes: int, is_direct: bool) -> str | None:
     """Why a file of that size cannot be probed in ``folder``, or ``None``."""
-    other = "name another folder in settings.folder"
+    other = message("name another folder in settings.folder")
     if not folder.is_dir():
-        return f"{folder} is not a folder; {other}"
+        return message("{folder} is not a folder; {other}", folder=folder, other=other)
     kind = file_system(folder)
     if kind in MEMORY_FILE_SYSTEMS:
-        return f"{folder} lies in memory ({kind}), not on a disk; {other}"
+        return message("{folder} lies in memory ({kind}), not on a disk; {other}", folder=folder, kind=kind, other=other)
     free_bytes = shutil.disk_usage(folder).free
     if free_bytes < FREE_FACTOR * num_bytes:
-        return f"{folder} has {free_bytes // 2**20} MiB free, {FREE_FACTOR * num_bytes // 2**20} MiB are needed; {other}"
+        return message(
+            "{folder} has {free_mib} MiB free, {needed_mib} MiB are needed; {other}",
+            folder=folder,
+            free_mib=free_bytes // 2**20,
+            needed_mib=FREE_FACTOR * num_bytes // 2**20,
+            other=other,
+        )
     try:
         probe = ScratchFile(folder, seed=0, is_direct=is_direct)
         if probe.direct is not None:
             _read_direct(probe)
     except OSError as problem:
         if is_direct and problem.errno == errno.EINVAL:
-            return f"{kind or 'the file system'} at {folder} offers no O_DIRECT; use settings.cache = 'dropped'"
-        return f"{folder}: {(problem.strerror or 'cannot be written').lower()}; {other}"
+            return message(
+                "{kind} at {folder} offers no O_DIRECT; use settings.cache = 'dropped'",
+                kind=kind or message("the file system"),
+                folder=folder,
+            )
+        reason = problem.strerror.lower() if problem.strerror else message("cannot be written")
+        return message("{folder}: {reason}; {other}", folder=folder, reason=reason, other=other)
     return None
 
 

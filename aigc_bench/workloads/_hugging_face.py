@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.own_model import ModelFiles
 from aigc_bench.workloads._own_files import heads_of, is_transformers_type, module_of
 from aigc_bench.workloads.base import Preset
@@ -107,7 +108,7 @@ def adopted(files: ModelFiles, *, title: str, defaults: Mapping[str, Any], **fix
     """The preset of a user's configuration; ``fixed`` are keys that this project decides."""
     config = {key: value for key, value in files.config.items() if key not in _NOT_SHAPE}
     return Preset(
-        title=f"{files.architecture or files.config['model_type']}, {title} from a user's file",
+        title=message("{name}, {title} from a user's file", name=files.architecture or files.config["model_type"], title=title),
         source=str(files.path),
         config={**config, **fixed},
         defaults=defaults,

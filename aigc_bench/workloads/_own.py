@@ -50,7 +50,7 @@ def resolve(what: Path | str, *, changes: Mapping[str, Setting] | None = None) -
     # A file's name may hold a colon.
     if ":" in text and not Path(text).exists():
         if changes:
-            raise UsageError(f"{text}: --change is for a config.json; your function decides itself.")
+            raise UsageError(message("{path}: --change is for a config.json; your function decides itself.", path=text))
         return _from_function(text)
     files = read_model(text, changes=changes)
     # Where images can be run they are; its language model alone is what served engines are predicted for.
@@ -61,35 +61,47 @@ def resolve(what: Path | str, *, changes: Mapping[str, Setting] | None = None) -
             return Resolved(workload=name, preset=files.name, model=model, quantization=files.quantization)
     if files.code is not None:
         raise UsageError(
-            message("{path}: {place} names code to execute, which is never run.", path=files.path, place=files.code),
-            message("{why} Write a workload of your own and give --model module:function.", why=why_not_run(files).capitalize()),
+            message(
+                "{path}: {place} names code to execute, which is never run, and {why}",
+                path=files.path,
+                place=files.code,
+                why=why_not_run(files),
+            ),
+            message("Write a workload of your own and give --model module:function."),
         )
-    raise UsageError(f"{files.path}: {_why(files)}", _what_is_known(files))
+    raise UsageError(message("{path}: {why}", path=files.path, why=_why(files)), _what_is_known(files))
 
 
 def _why(files: ModelFiles) -> str:
     """Why no family runs the model, as the end of a sentence; of a known pipeline the part that is missing."""
     missing = _NOT_CARRIED.get(files.architecture or "")
-    return why_not_run(files) if missing is None else f"no family builds a {files.architecture}: its {missing[0]}."
+    return (
+        why_not_run(files)
+        if missing is None
+        else message("no family builds a {architecture}: its {part}.", architecture=files.architecture, part=missing[0])
+    )
 
 
 _NOT_CARRIED: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
-        "KolorsPipeline": ("text encoder (ChatGLM)", "latent_diffusion/sdxl, whose denoiser it has"),
+        "KolorsPipeline": (message("text encoder (ChatGLM)"), message("latent_diffusion/sdxl, whose denoiser it has")),
         "QwenImagePipeline": (
             "denoiser (QwenImageTransformer2DModel)",
-            "diffusion_transformer/flux.1-dev, 12 to its 20 billion",
+            message("diffusion_transformer/flux.1-dev, 12 to its 20 billion"),
         ),
-        "Flux2Pipeline": ("denoiser (Flux2Transformer2DModel)", "diffusion_transformer/flux.1-dev, 12 to its 32 billion"),
+        "Flux2Pipeline": ("denoiser (Flux2Transformer2DModel)", message("diffusion_transformer/flux.1-dev, 12 to its 32 billion")),
         "HunyuanDiTPipeline": ("denoiser (HunyuanDiT2DModel)", "diffusion_transformer/pixart-sigma"),
-        "SanaPipeline": ("denoiser (SanaTransformer2DModel, linear attention)", "diffusion_transformer/pixart-sigma"),
+        "SanaPipeline": (message("denoiser (SanaTransformer2DModel, linear attention)"), "diffusion_transformer/pixart-sigma"),
         "LTXPipeline": ("auto-encoder (AutoencoderKLLTXVideo)", "video_diffusion/wan2.1-1.3b"),
         "MochiPipeline": ("denoiser (MochiTransformer3DModel)", "video_diffusion/cogvideox-5b"),
         "StableVideoDiffusionPipeline": ("denoiser (UNetSpatioTemporalConditionModel)", "video_diffusion/cogvideox-2b"),
-        "AnimateDiffPipeline": ("denoiser (UNetMotionModel)", "latent_diffusion/sd-1.5, once for each frame"),
+        "AnimateDiffPipeline": ("denoiser (UNetMotionModel)", message("latent_diffusion/sd-1.5, once for each frame")),
         "StableAudioPipeline": ("denoiser (StableAudioDiTModel)", "music/musicgen-medium"),
         "AudioLDM2Pipeline": ("denoiser (AudioLDM2UNet2DConditionModel)", "music/musicgen-small"),
-        "CogVideoXImageToVideoPipeline": ("denoiser, with a start image", "its CogVideoXPipeline, video_diffusion/cogvideox-5b"),
+        "CogVideoXImageToVideoPipeline": (
+            message("denoiser, with a start image"),
+            message("its CogVideoXPipeline, video_diffusion/cogvideox-5b"),
+        ),
         "HunyuanVideo15Pipeline": ("denoiser (HunyuanVideo15Transformer3DModel)", "video_diffusion/hunyuan-video"),
     }
 )
@@ -99,25 +111,28 @@ _NOT_CARRIED: Mapping[str, tuple[str, str]] = MappingProxyType(
 def _what_is_known(files: ModelFiles) -> str:
     loaded = {name: registry.load("workloads", name) for name in registry.names("workloads")}
     if files.kind == "diffusers" and not (files.architecture or "").endswith("Pipeline"):
-        return "Give the folder of its pipeline, the one with model_index.json."
+        return message("Give the folder of its pipeline, the one with model_index.json.")
     missing = _NOT_CARRIED.get(files.architecture or "")
     if missing is not None:
-        return f"Closest: {missing[1]}; its own parts need a workload (--model module:function)."
+        return message("Closest: {preset}; its own parts need a workload (--model module:function).", preset=missing[1])
     if files.kind == "diffusers":
         known = [pipeline for workload in loaded.values() for pipeline in workload.pipelines]
-        return f"Pipelines that are run: {', '.join(sorted(known))}."
+        return message("Pipelines that are run: {names}.", names=", ".join(sorted(known)))
     adopting = [name for name, workload in loaded.items() if type(workload).adopt is not Workload.adopt and not workload.pipelines]
-    return f"Families that take a user's model: {', '.join(adopting)}."
+    return message("Families that take a user's model: {names}.", names=", ".join(adopting))
 
 
 def _from_function(name: str) -> Resolved:
     workload: Any = registry.load("workloads", name)
     if not isinstance(workload, Workload):
         raise UsageError(
-            f"{name}: it returned a {type(workload).__name__}, not a Workload.", "See docs/extending.md for a complete one."
+            message("{name}: it returned a {kind}, not a Workload.", name=name, kind=type(workload).__name__),
+            message("See docs/extending.md for a complete one."),
         )
     if not workload.presets:
-        raise UsageError(f"{name}: its workload has no presets.", "Give it one: presets = {'mine': Preset(...)}.")
+        raise UsageError(
+            message("{name}: its workload has no presets.", name=name), message("Give it one: presets = {'mine': Preset(...)}.")
+        )
     # The hash shows a resumed run that the code has changed.
     source = inspect.getsourcefile(sys.modules[type(workload).__module__])
     content = Path(source).read_bytes() if source else b""

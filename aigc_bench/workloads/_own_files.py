@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.own_model import ModelFiles, read_model
 from aigc_bench.core.records import OwnModel, Setting
 
@@ -20,7 +21,7 @@ def files_of(model: OwnModel) -> ModelFiles:
     """Read the files of a case's model; raises ``UsageError`` where they have changed since the case was made."""
     files = _read(model.path, tuple(sorted(model.changes.items())), model.sha256)
     if files.sha256 != model.sha256:
-        raise UsageError(f"{model.path}: it has changed since this case was made.", "Start a new run.")
+        raise UsageError(message("{path}: it has changed since this case was made.", path=model.path), message("Start a new run."))
     return files
 
 
@@ -68,5 +69,5 @@ def _file_of(name: str) -> Path | None:
 def why_not_run(files: ModelFiles) -> str:
     """Why no family runs the model, as the end of a sentence."""
     if files.kind == "transformers" and not is_transformers_type(str(files.config["model_type"])):
-        return f"the installed transformers has no model_type {files.config['model_type']!r}."
-    return f"no family runs a {files.architecture or files.config.get('model_type')}."
+        return message("the installed transformers has no model_type {model_type!r}.", model_type=files.config["model_type"])
+    return message("no family runs a {architecture}.", architecture=files.architecture or files.config.get("model_type"))

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.own_model import WEIGHTS, ModelFiles
 from aigc_bench.workloads._text import CLIP_L, T5_XXL
 from aigc_bench.workloads.base import Preset
@@ -19,7 +20,12 @@ _T5_KEYS = (*T5_XXL, "relative_attention_num_buckets", "relative_attention_max_d
 
 def pipeline_preset(files: ModelFiles, *, config: Mapping[str, Any], defaults: Mapping[str, Any]) -> Preset:
     """A family's preset of the folder."""
-    return Preset(title=f"{files.architecture} from a user's folder", source=str(files.path), config=config, defaults=defaults)
+    return Preset(
+        title=message("{architecture} from a user's folder", architecture=files.architecture),
+        source=str(files.path),
+        config=config,
+        defaults=defaults,
+    )
 
 
 _GENERAL = "Transformer2DModel"
@@ -52,7 +58,10 @@ def network(files: ModelFiles, name: str, *, made_as: str) -> dict[str, Any]:
     config = _part(files, name)
     found = config.get("_class_name", made_as)
     if found != made_as:
-        raise UsageError(f"{_place(files, name)}: a {found} is not run here.", f"A {files.architecture} has a {made_as}.")
+        raise UsageError(
+            message("{place}: a {found} is not run here.", place=_place(files, name), found=found),
+            message("A {architecture} has a {part}.", architecture=files.architecture, part=made_as),
+        )
     return {key: value for key, value in config.items() if not key.startswith("_") or key == WEIGHTS}
 
 
@@ -74,20 +83,27 @@ def check_scale(files: ModelFiles, vae: Mapping[str, Any], *, scale: int) -> Non
     found = 2 ** (len(vae.get("block_out_channels", (64,))) - 1)
     if found != scale:
         raise UsageError(
-            f"{_place(files, 'vae')}: it makes an image's side {found:g} times smaller.", f"Auto-encoders of {scale} are run."
+            message("{place}: it makes an image's side {found:g} times smaller.", place=_place(files, "vae"), found=found),
+            message("Auto-encoders of {scale} are run.", scale=scale),
         )
 
 
 def check_key(files: ModelFiles, name: str, *, key: str, found: object, wanted: object, why: str) -> None:
     """Raise where a key has a value that the family does not run."""
     if found != wanted:
-        known = f"without {key}" if wanted is None else f"with {key} = {wanted}"
-        raise UsageError(f"{_place(files, name)}: {key} = {found}: {why}.", f"It is run {known}.")
+        hint = (
+            message("It is run without {key}.", key=key)
+            if wanted is None
+            else message("It is run with {key} = {wanted}.", key=key, wanted=wanted)
+        )
+        raise UsageError(
+            message("{place}: {key} = {found}: {why}.", place=_place(files, name), key=key, found=found, why=why), hint
+        )
 
 
 def check_width(files: ModelFiles, name: str, config: Mapping[str, Any], *, key: str, default: int, width: int) -> None:
     """Raise where a denoiser expects text of another width than its encoders give."""
-    why = f"its text encoders give {width} numbers a token"
+    why = message("its text encoders give {width} numbers a token", width=width)
     check_key(files, name, key=key, found=config.get(key, default), wanted=width, why=why)
 
 
@@ -98,7 +114,12 @@ def prompt_lengths(*parts: tuple[int, Mapping[str, Any]]) -> Sequence[tuple[int,
 
 def _part(files: ModelFiles, name: str) -> Mapping[str, Any]:
     if name not in files.components:
-        raise UsageError(f"{_place(files, name)}: it is missing, and a {files.architecture} needs it.", "Is the download complete?")
+        raise UsageError(
+            message(
+                "{place}: it is missing, and a {architecture} needs it.", place=_place(files, name), architecture=files.architecture
+            ),
+            message("Is the download complete?"),
+        )
     return files.components[name]
 
 
@@ -106,7 +127,10 @@ def _of_types(files: ModelFiles, name: str, *, types: Sequence[str]) -> Mapping[
     config = _part(files, name)
     found = config.get("model_type", types[0])
     if found not in types:
-        raise UsageError(f"{_place(files, name)}: model_type {found!r} is not run here.", f"Known: {', '.join(types)}.")
+        raise UsageError(
+            message("{place}: model_type {found!r} is not run here.", place=_place(files, name), found=found),
+            message("Known: {names}.", names=", ".join(types)),
+        )
     return {"model_type": found, **config}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case
 
 MIB = 1024 * 1024
@@ -15,14 +16,14 @@ def bypasses_engine(case: Case) -> str | None:
     """Why an engine other than eager torch cannot be honoured by a probe that calls the device's library itself."""
     if case.engine == "torch-eager":
         return None
-    return f"{case.workload} calls the library below the engines; use engine = 'torch-eager'"
+    return message("{workload} calls the library below the engines; use engine = 'torch-eager'", workload=case.workload)
 
 
 def ignores_precision(case: Case) -> str | None:
     """Why a precision other than the default cannot be honoured by a probe that moves bytes or rests."""
     if case.precision == "fp32":
         return None
-    return f"{case.workload} computes nothing, so a precision has no meaning; leave precision at 'fp32'"
+    return message("{workload} computes nothing, so a precision has no meaning; leave precision at 'fp32'", workload=case.workload)
 
 
 def first_reason(case: Case, rules: Iterable[Callable[[Case], str | None]]) -> str | None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import ValidationError
 
 from aigc_bench.core.errors import UnknownNameError, UsageError
+from aigc_bench.core.messages import joined, message
 from aigc_bench.core.pipeline import Modality
 from aigc_bench.core.records import Case, Count, Mode, OwnModel, Record, Stage, Work
 from aigc_bench.data.intake import AudioIntake, ImageIntake, Intake, TextIntake, VideoIntake
@@ -240,14 +241,14 @@ class Workload(ABC):
         if case.model is not None and not case.model.is_code:
             return self._adopted(case.model)
         if case.preset not in self.presets:
-            raise UnknownNameError(f"{case.workload} preset", case.preset, known=self.presets)
+            raise UnknownNameError(message("{workload} preset", workload=case.workload), case.preset, known=self.presets)
         return self.presets[case.preset]
 
     def _adopted(self, model: OwnModel) -> Preset:
         files = files_of(model)
         adopted = self.adopt(files)
         if adopted is None:
-            raise UsageError(f"{model.path}: {why_not_run(files)}")
+            raise UsageError(message("{path}: {why}", path=model.path, why=why_not_run(files)))
         return adopted
 
     def options(self, case: Case) -> Any:
@@ -262,16 +263,23 @@ class Workload(ABC):
         """Raise ``UsageError`` where the case requests what this family does not define; nothing is built."""
         self.options(case)
         if case.mode not in self.modes:
-            raise UsageError(f"{case.workload} cannot {case.mode}; it can {' and '.join(self.modes)}.")
+            raise UsageError(
+                message(
+                    "{workload} cannot {mode}; it can {modes}.",
+                    workload=case.workload,
+                    mode=case.mode,
+                    modes=joined(message(" and "), self.modes),
+                )
+            )
 
     def unsupported(self, case: Case) -> str | None:
         """Why this family cannot honour a valid setting of the case, or ``None``."""
         if case.attention != "auto" and not self.honours_attention:
-            return f"{case.workload} has no choice of attention implementation; use attention = 'auto'"
+            return message("{workload} has no choice of attention implementation; use attention = 'auto'", workload=case.workload)
         if case.gradient_checkpointing and not (self.honours_gradient_checkpointing and case.mode == "train"):
-            return f"{case.workload} does not do gradient checkpointing in mode {case.mode}"
+            return message("{workload} does not do gradient checkpointing in mode {mode}", workload=case.workload, mode=case.mode)
         if case.pipeline is not None and not self.has_pipeline(case.mode):
-            return f"{case.workload} has no data pipeline in mode {case.mode}"
+            return message("{workload} has no data pipeline in mode {mode}", workload=case.workload, mode=case.mode)
         return None
 
     def fed_with(self, mode: Mode) -> tuple[Modality, ...]:
@@ -288,7 +296,7 @@ def _explain(problem: ValidationError, *, case: Case, known: Mapping[str, Any]) 
     for error in problem.errors():
         key = ".".join(str(part) for part in error["loc"])
         if error["type"] == "extra_forbidden":
-            parts.append(f"unknown setting {key!r} (known: {', '.join(known) or 'none'})")
+            parts.append(message("unknown setting {key!r} (known: {known})", key=key, known=", ".join(known) or "none"))
         else:
-            parts.append(f"{key} = {error['input']!r}: {error['msg'].lower()}")
-    return f"{case.workload}/{case.preset}: {'; '.join(parts)}."
+            parts.append(message("{key} = {value!r}: {problem}", key=key, value=error["input"], problem=error["msg"].lower()))
+    return message("{workload}/{preset}: {problems}.", workload=case.workload, preset=case.preset, problems=joined("; ", parts))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Stage
 from aigc_bench.workloads._hugging_face import adopted, first_position, is_encoder, modelling_module, position_limit
 from aigc_bench.workloads._training import TrainingStep, adamw, training_stages
@@ -29,7 +30,7 @@ MASKED_FRACTION = 0.15
 class BertSettings(Settings):
     """Length in tokens."""
 
-    seq_len: int = Field(default=128, ge=8, description="tokens of a sequence")
+    seq_len: int = Field(default=128, ge=8, description=message("tokens of a sequence"))
 
 
 def _preset(title: str, *, source: str, layers: int, heads: int, width: int, num_params: int) -> Preset:
@@ -58,7 +59,7 @@ _TURC = "Turc et al. 2019, https://arxiv.org/abs/1908.08962; config.json of goog
 class Bert(Workload):
     """Encoder-only language models."""
 
-    title = "BERT (encoder-only language models)"
+    title = message("BERT (encoder-only language models)")
     item = "sequence"
     settings = BertSettings
     presets: ClassVar[Mapping[str, Preset]] = {
@@ -98,14 +99,22 @@ class Bert(Workload):
         # With a padding token transformers would read the inputs' values to warn of it; sequences here are never padded. Where it
         # begins the positions (RoBERTa), they are given with the tokens.
         padding = {"padding_token": files.config.get("pad_token_id", 1)} if first_position(files.config) else {}
-        return adopted(files, title="an encoder", defaults={"seq_len": min(128, length)}, pad_token_id=None, **padding)
+        return adopted(files, title=message("an encoder"), defaults={"seq_len": min(128, length)}, pad_token_id=None, **padding)
 
     def validate(self, case: Case) -> None:
         """As the base; raises ``UsageError`` where the sequence does not fit into the model's positions, too."""
         super().validate(case)
-        asked, limit = self.options(case).seq_len, position_limit(self.preset(case).config)
-        if limit is not None and asked > limit:
-            raise UsageError(f"{case.workload}/{case.preset}: seq_len = {asked} exceeds the model's {limit} positions.")
+        num_tokens, limit = self.options(case).seq_len, position_limit(self.preset(case).config)
+        if limit is not None and num_tokens > limit:
+            raise UsageError(
+                message(
+                    "{workload}/{preset}: seq_len = {num_tokens} exceeds the model's {limit} positions.",
+                    workload=case.workload,
+                    preset=case.preset,
+                    num_tokens=num_tokens,
+                    limit=limit,
+                )
+            )
 
     def build(self, case: Case, setup: Setup) -> Program:
         """The encoder with its pooler for inference, with the masked-LM head for training."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Stage
 from aigc_bench.workloads._adversaries import check_losses, generating_program
 from aigc_bench.workloads._training import FUSED_DEVICES, OPTIMIZER_IMPORTS
@@ -25,20 +26,20 @@ BETAS = (0.5, 0.999)
 _PRESETS = {
     # num_params counts both networks; inference holds the generator alone
     "dcgan-64": Preset(
-        title="DCGAN 64 x 64, as published",
+        title=message("DCGAN 64 x 64, as published"),
         source="Radford et al. 2015, arXiv 1511.06434, figure 1 and section 3; discriminator as in github.com/Newmu/dcgan_code",
         config={"latent_dim": 100, "channels": (1024, 512, 256, 128), "kernel_size": 5},
         num_params=36_087_808,
     ),
     "dcgan-64-ngf64": Preset(
-        title="DCGAN 64 x 64, PyTorch's example",
+        title=message("DCGAN 64 x 64, PyTorch's example"),
         source="github.com/pytorch/examples, dcgan/main.py: ngf = ndf = 64, kernels of 4",
         config={"latent_dim": 100, "channels": (512, 256, 128, 64), "kernel_size": 4},
         num_params=6_342_272,
     ),
     "tiny": Preset(
-        title="DCGAN 64 x 64 with an eighth of the published channels, for CPUs",
-        source="dcgan-64 with channels / 8",
+        title=message("DCGAN 64 x 64 with an eighth of the published channels, for CPUs"),
+        source=message("dcgan-64 with channels / 8"),
         config={"latent_dim": 100, "channels": (128, 64, 32, 16), "kernel_size": 5},
         num_params=747_776,
     ),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case
 from aigc_bench.workloads._denoising import DenoisingWorkload, Guidance, NumSteps, Parts, freeze
 from aigc_bench.workloads._pipelines import (
@@ -127,7 +128,7 @@ _PRESETS = {
     "dit-xl-2-256": _dit("DiT-XL/2, 256 x 256", resolution=256, num_params=833_480_327),
     "dit-xl-2-512": _dit("DiT-XL/2, 512 x 512", resolution=512, num_params=833_480_327),
     "pixart-sigma": Preset(
-        title="PixArt-Sigma XL/2, 1024 x 1024",
+        title=message("PixArt-Sigma XL/2, 1024 x 1024"),
         source="Chen et al. 2024, arXiv 2403.04692; " + _HUB.format("PixArt-alpha/PixArt-Sigma-XL-2-1024-MS"),
         config={
             "kind": "pixart", "text": {"kind": "t5", "t5": T5_XXL, "lengths": ((300, 32128),)},
@@ -140,8 +141,8 @@ _PRESETS = {
         num_params=5_456_820_615,
     ),
     "tiny": Preset(
-        title="Stable Diffusion 3's structure with 2 blocks of 64 channels, for CPUs",
-        source="sd3-medium with fewer and narrower blocks",
+        title=message("Stable Diffusion 3's structure with 2 blocks of 64 channels, for CPUs"),
+        source=message("sd3-medium with fewer and narrower blocks"),
         config={
             "kind": "sd3", "text": _TINY_SD3_TEXT, "prediction": "velocity", "shift": 3.0,
             "denoiser": {
@@ -154,8 +155,8 @@ _PRESETS = {
         num_params=1_366_419,
     ),
     "flux-tiny": Preset(
-        title="FLUX.1's structure with 2 + 2 blocks of 64 channels, for CPUs",
-        source="flux.1-dev with fewer and narrower blocks",
+        title=message("FLUX.1's structure with 2 + 2 blocks of 64 channels, for CPUs"),
+        source=message("flux.1-dev with fewer and narrower blocks"),
         config={
             "kind": "flux", "prediction": "velocity", "shift": None,
             "text": {"kind": "flux", "clips": (TINY_CLIP,), "t5": TINY_T5, "lengths": ((77, 1000), (32, 1000))},
@@ -169,8 +170,8 @@ _PRESETS = {
         num_params=1_417_299,
     ),
     "dit-tiny": Preset(
-        title="DiT's structure with 2 blocks of 64 channels, for CPUs",
-        source="dit-xl-2-256 with fewer and narrower blocks",
+        title=message("DiT's structure with 2 blocks of 64 channels, for CPUs"),
+        source=message("dit-xl-2-256 with fewer and narrower blocks"),
         config={
             "kind": "dit", "text": None, "num_classes": 1000, "prediction": "epsilon", "shift": 1.0,
             "denoiser": {**_DIT, "num_layers": 2, "num_attention_heads": 2, "attention_head_dim": 32, "sample_size": 8},
@@ -180,8 +181,8 @@ _PRESETS = {
         num_params=646_903,
     ),
     "pixart-tiny": Preset(
-        title="PixArt's structure with 2 blocks of 64 channels, for CPUs",
-        source="pixart-sigma with fewer and narrower blocks",
+        title=message("PixArt's structure with 2 blocks of 64 channels, for CPUs"),
+        source=message("pixart-sigma with fewer and narrower blocks"),
         config={
             "kind": "pixart", "text": {"kind": "t5", "t5": TINY_T5, "lengths": ((32, 1000),)},
             "prediction": "epsilon", "shift": 1.0,
@@ -268,14 +269,21 @@ def _check_fit(files: ModelFiles, vae: Mapping[str, Any], *, in_channels: int, p
     """The transformer reads ``per_token`` latents at a time."""
     check_scale(files, vae, scale=SCALE)
     wanted = per_token * vae.get("latent_channels", 4)
-    check_key(files, "transformer", key="in_channels", found=in_channels, wanted=wanted, why="the vae's latent_channels ask for it")
+    check_key(
+        files,
+        "transformer",
+        key="in_channels",
+        found=in_channels,
+        wanted=wanted,
+        why=message("the vae's latent_channels ask for it"),
+    )
 
 
 class DiffusionTransformerSettings(Settings):
     """Size and number of denoising steps of an image, and how strongly the prompt guides it."""
 
     resolution: int = Field(
-        default=1024, ge=64, le=4096, multiple_of=2 * SCALE, description="height and width of the image in pixels"
+        default=1024, ge=64, le=4096, multiple_of=2 * SCALE, description=message("height and width of the image in pixels")
     )
     num_inference_steps: NumSteps = 28
     guidance_scale: Guidance = 7.0
@@ -284,7 +292,7 @@ class DiffusionTransformerSettings(Settings):
 class DiffusionTransformer(DenoisingWorkload):
     """Throughput counts images: made in inference, learnt from in training. Only the transformer is trained."""
 
-    title: ClassVar[str] = "Diffusion transformer"
+    title: ClassVar[str] = message("Diffusion transformer")
     item: ClassVar[str] = "image"
     settings: ClassVar[type[Settings]] = DiffusionTransformerSettings
     presets: ClassVar[Mapping[str, Preset]] = _PRESETS

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Stage
 from aigc_bench.workloads._feeding import Outlet
 from aigc_bench.workloads._hugging_face import adopted, is_causal, language_part, modelling_module, position_limit
@@ -32,18 +33,21 @@ _EXPERT_KEYS = ("num_local_experts", "num_experts", "n_routed_experts")
 class GptSettings(Settings):
     """Lengths in tokens; ``seq_len`` is the training sequence."""
 
-    prompt_len: int = Field(default=128, ge=2, description="tokens of the prompt (inference)")
-    max_new_tokens: int = Field(default=32, ge=1, description="tokens generated for each sequence (inference)")
-    seq_len: int = Field(default=128, ge=2, description="tokens of a training sequence")
+    prompt_len: int = Field(default=128, ge=2, description=message("tokens of the prompt (inference)"))
+    max_new_tokens: int = Field(default=32, ge=1, description=message("tokens generated for each sequence (inference)"))
+    seq_len: int = Field(default=128, ge=2, description=message("tokens of a training sequence"))
     lora_rank: int = Field(
-        default=0, ge=0, le=1024, description="rank of the attention's adapters, which alone are trained; 0 trains all weights"
+        default=0,
+        ge=0,
+        le=1024,
+        description=message("rank of the attention's adapters, which alone are trained; 0 trains all weights"),
     )
 
 
 class Gpt(Workload):
     """Causal language models: prefill and decode with a static key-value cache, causal-LM training."""
 
-    title = "GPT (decoder-only language models)"
+    title = message("GPT (decoder-only language models)")
     item = "token"
     settings = GptSettings
     presets: ClassVar[Mapping[str, Preset]] = language_presets()
@@ -82,7 +86,9 @@ class Gpt(Workload):
         defaults = {"prompt_len": min(1024, length // 2), "max_new_tokens": min(128, length // 4), "seq_len": min(2048, length)}
         is_part = text.config is not files.config and text.architecture != files.architecture
         title = (
-            f"the language model of a {files.architecture or files.config['model_type']}" if is_part else "a causal language model"
+            message("the language model of a {architecture}", architecture=files.architecture or files.config["model_type"])
+            if is_part
+            else message("a causal language model")
         )
         return adopted(text, title=title, defaults=defaults)
 
@@ -90,13 +96,22 @@ class Gpt(Workload):
         """As the base; raises ``UsageError`` where the sequence does not fit into the model's positions, too."""
         super().validate(case)
         options, limit = self.options(case), position_limit(self.preset(case).config)
-        asked, keys = (
+        num_tokens, keys = (
             (options.seq_len, "seq_len")
             if case.mode == "train"
             else (options.prompt_len + options.max_new_tokens, "prompt_len + max_new_tokens")
         )
-        if limit is not None and asked > limit:
-            raise UsageError(f"{case.workload}/{case.preset}: {keys} = {asked} exceeds the model's {limit} positions.")
+        if limit is not None and num_tokens > limit:
+            raise UsageError(
+                message(
+                    "{workload}/{preset}: {keys} = {num_tokens} exceeds the model's {limit} positions.",
+                    workload=case.workload,
+                    preset=case.preset,
+                    keys=keys,
+                    num_tokens=num_tokens,
+                    limit=limit,
+                )
+            )
 
     def unsupported(self, case: Case) -> str | None:
         """As the base, and experts are not trained in a precision other than the requested one."""
@@ -104,7 +119,11 @@ class Gpt(Workload):
         is_frozen = self.options(case).lora_rank > 0
         # Their grouped product is no operator that autocast converts.
         if is_mixture and not is_frozen and case.mode == "train" and case.precision in ("bf16", "fp16"):
-            return f"the experts of {case.preset} do not follow autocast and would train in fp32, not {case.precision}; use fp32"
+            return message(
+                "the experts of {preset} do not follow autocast and would train in fp32, not {precision}; use fp32",
+                preset=case.preset,
+                precision=case.precision,
+            )
         return super().unsupported(case)
 
     def build(self, case: Case, setup: Setup) -> Program:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Stage
 from aigc_bench.workloads._feeding import Outlet
 from aigc_bench.workloads._images import check_images, smooth_images
@@ -36,21 +37,21 @@ _SWIN2SR = {"task": "super_resolution", "embed_dim": 180, "depths": (6,) * 6, "n
 
 _PRESETS = {
     "swin2sr-x2": Preset(
-        title="Swin2SR x2, classical",
+        title=message("Swin2SR x2, classical"),
         source=_CONDE.format("swin2SR-classical-sr-x2-64"),
         config={**_SWIN2SR, "upscale": 2},
         defaults={"resolution": 512},
         num_params=12_091_571,
     ),
     "swin2sr-x4": Preset(
-        title="Swin2SR x4, classical",
+        title=message("Swin2SR x4, classical"),
         source=_CONDE.format("swin2SR-classical-sr-x4-64"),
         config={**_SWIN2SR, "upscale": 4},
         defaults={"resolution": 1024},
         num_params=12_239_283,
     ),
     "swin2sr-x2-light": Preset(
-        title="Swin2SR x2, lightweight",
+        title=message("Swin2SR x2, lightweight"),
         source=_CONDE.format("swin2SR-lightweight-x2-64"),
         config={
             "task": "super_resolution", "embed_dim": 60, "depths": (6,) * 4, "num_heads": (6,) * 4,
@@ -60,20 +61,20 @@ _PRESETS = {
         num_params=1_005_348,
     ),
     "inpainting-unet": Preset(
-        title="Inpainting U-Net, 256 x 256",
+        title=message("Inpainting U-Net, 256 x 256"),
         source=_ISOLA,
         config={"task": "inpainting", "in_channels": 4, "out_channels": 3, "channels": _LEVELS},
         num_params=54_415_555,
     ),
     "colourisation-unet": Preset(
-        title="Colourisation U-Net, 256 x 256",
+        title=message("Colourisation U-Net, 256 x 256"),
         source=_ISOLA,
         config={"task": "colourisation", "in_channels": 1, "out_channels": 2, "channels": _LEVELS},
         num_params=54_410_434,
     ),
     "tiny": Preset(
-        title="Swin2SR x2 of 2 x 2 layers, 24 wide, for CPUs",
-        source="swin2sr-x2-light with fewer layers and channels",
+        title=message("Swin2SR x2 of 2 x 2 layers, 24 wide, for CPUs"),
+        source=message("swin2sr-x2-light with fewer layers and channels"),
         config={
             "task": "super_resolution", "embed_dim": 24, "depths": (2, 2), "num_heads": (2, 2),
             "upsampler": "pixelshuffledirect", "upscale": 2,
@@ -82,15 +83,15 @@ _PRESETS = {
         num_params=50_436,
     ),
     "inpainting-tiny": Preset(
-        title="Inpainting U-Net of 5 levels, 64 x 64, for CPUs",
-        source="inpainting-unet with fewer levels and channels / 4",
+        title=message("Inpainting U-Net of 5 levels, 64 x 64, for CPUs"),
+        source=message("inpainting-unet with fewer levels and channels / 4"),
         config={"task": "inpainting", "in_channels": 4, "out_channels": 3, "channels": (16, 32, 64, 128, 128)},
         defaults={"resolution": 64},
         num_params=1_044_019,
     ),
     "colourisation-tiny": Preset(
-        title="Colourisation U-Net of 5 levels, 64 x 64, for CPUs",
-        source="colourisation-unet with fewer levels and channels / 4",
+        title=message("Colourisation U-Net of 5 levels, 64 x 64, for CPUs"),
+        source=message("colourisation-unet with fewer levels and channels / 4"),
         config={"task": "colourisation", "in_channels": 1, "out_channels": 2, "channels": (16, 32, 64, 128, 128)},
         defaults={"resolution": 64},
         num_params=1_042_738,
@@ -101,13 +102,15 @@ _PRESETS = {
 class ImageEnhancementSettings(Settings):
     """Size of an image."""
 
-    resolution: int = Field(default=256, ge=32, le=4096, description="height and width of the image that is made, in pixels")
+    resolution: int = Field(
+        default=256, ge=32, le=4096, description=message("height and width of the image that is made, in pixels")
+    )
 
 
 class ImageEnhancement(Workload):
     """Throughput counts images: made in inference, learnt from in training."""
 
-    title: ClassVar[str] = "Image enhancement"
+    title: ClassVar[str] = message("Image enhancement")
     item: ClassVar[str] = "image"
     settings: ClassVar[type[Settings]] = ImageEnhancementSettings
     presets: ClassVar[Mapping[str, Preset]] = _PRESETS
@@ -126,7 +129,15 @@ class ImageEnhancement(Workload):
         config, resolution = self.preset(case).config, self.options(case).resolution
         multiple = config["upscale"] * 8 if config["task"] == "super_resolution" else 2 ** len(config["channels"])
         if resolution % multiple:
-            raise UsageError(f"{case.workload}/{case.preset}: resolution = {resolution} is not a multiple of {multiple}.")
+            raise UsageError(
+                message(
+                    "{workload}/{preset}: resolution = {resolution} is not a multiple of {multiple}.",
+                    workload=case.workload,
+                    preset=case.preset,
+                    resolution=resolution,
+                    multiple=multiple,
+                )
+            )
 
     def stages(self, case: Case) -> tuple[Stage, ...]:
         """One pass over the batch."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case
 from aigc_bench.workloads._denoising import DenoisingWorkload, Guidance, NumSteps, Parts, freeze
 from aigc_bench.workloads._pipelines import check_key, check_scale, check_width, clip, network, pipeline_preset
@@ -102,21 +103,21 @@ _TINY_CLIP = {**CLIP_L, "hidden_size": 64, "intermediate_size": 256, "num_hidden
 
 _PRESETS = {
     "sd-1.5": Preset(
-        title="Stable Diffusion 1.5",
+        title=message("Stable Diffusion 1.5"),
         source="huggingface.co/stable-diffusion-v1-5/stable-diffusion-v1-5: config.json of unet, vae and text_encoder",
         config={"text_encoders": (CLIP_L,), "unet": _UNET, "vae": _VAE},
         defaults={"resolution": 512},
         num_params=1_066_235_307,  # 859,520,964 UNet + 83,653,863 auto-encoder + 123,060,480 text
     ),
     "sdxl": Preset(
-        title="Stable Diffusion XL base 1.0",
+        title=message("Stable Diffusion XL base 1.0"),
         source="huggingface.co/stabilityai/stable-diffusion-xl-base-1.0: config.json of unet, vae, text_encoder, text_encoder_2",
         config=_XL,
         defaults={"resolution": 1024},
         num_params=3_468_837_867,  # 2,567,463,684 UNet + 83,653,863 auto-encoder + 123,060,480 and 694,659,840 text
     ),
     "sd-2.1": Preset(
-        title="Stable Diffusion 2.1",
+        title=message("Stable Diffusion 2.1"),
         source="huggingface.co/stabilityai/stable-diffusion-2-1: config.json of unet, vae and text_encoder",
         config={"text_encoders": (_CLIP_H,), "unet": _UNET_2, "vae": {**_VAE, "sample_size": 768}, "prediction": "v_prediction"},
         defaults={"resolution": 768},
@@ -130,8 +131,8 @@ _PRESETS = {
         num_params=3_468_837_867,
     ),
     "tiny": Preset(
-        title="Stable Diffusion 1.5's structure with a tenth of its channels, for CPUs",
-        source="sd-1.5 with fewer channels and layers",
+        title=message("Stable Diffusion 1.5's structure with a tenth of its channels, for CPUs"),
+        source=message("sd-1.5 with fewer channels and layers"),
         config={
             "text_encoders": (_TINY_CLIP,),
             "unet": {
@@ -152,10 +153,14 @@ _PRESETS = {
 class LatentDiffusionSettings(Settings):
     """Size and number of denoising steps of an image, and how strongly the text guides it."""
 
-    resolution: int = Field(default=512, ge=64, le=4096, multiple_of=SCALE, description="height and width of the image in pixels")
+    resolution: int = Field(
+        default=512, ge=64, le=4096, multiple_of=SCALE, description=message("height and width of the image in pixels")
+    )
     num_inference_steps: NumSteps = 50
     guidance_scale: Guidance = 7.5
-    lora_rank: int = Field(default=0, ge=0, le=1024, description="rank of the UNet's LoRA adapters (training); 0 trains all of it")
+    lora_rank: int = Field(
+        default=0, ge=0, le=1024, description=message("rank of the UNet's LoRA adapters (training); 0 trains all of it")
+    )
 
 
 def _folder(files: ModelFiles) -> Preset:
@@ -163,7 +168,7 @@ def _folder(files: ModelFiles) -> Preset:
     # diffusers' own default where the file does not say.
     vae = {"force_upcast": True, **network(files, "vae", made_as="AutoencoderKL")}
     check_scale(files, vae, scale=SCALE)
-    channels = "a UNet is run on its auto-encoder's 4 channels"
+    channels = message("a UNet is run on its auto-encoder's 4 channels")
     # Inpainting reads a mask and the masked image's latents next to the noise.
     read = LATENT_CHANNELS + (1 + LATENT_CHANNELS if "Inpaint" in (files.architecture or "") else 0)
     found = unet.get("in_channels", 4)
@@ -182,7 +187,7 @@ def _folder(files: ModelFiles) -> Preset:
 class LatentDiffusion(DenoisingWorkload):
     """Throughput counts images: made in inference, learnt from in training. Only the UNet is trained."""
 
-    title: ClassVar[str] = "Latent diffusion"
+    title: ClassVar[str] = message("Latent diffusion")
     item: ClassVar[str] = "image"
     settings: ClassVar[type[Settings]] = LatentDiffusionSettings
     presets: ClassVar[Mapping[str, Preset]] = _PRESETS
@@ -204,7 +209,13 @@ class LatentDiffusion(DenoisingWorkload):
         """As the base; raises ``UsageError`` for adapters in inference, where they are merged into the weights and cost nothing."""
         super().validate(case)
         if case.mode == "infer" and self.options(case).lora_rank:
-            raise UsageError(f"{case.workload}/{case.preset}: lora_rank is a setting of training; leave it out in inference.")
+            raise UsageError(
+                message(
+                    "{workload}/{preset}: lora_rank is a setting of training; leave it out in inference.",
+                    workload=case.workload,
+                    preset=case.preset,
+                )
+            )
 
     def parts(self, case: Case, setup: Setup) -> Parts:
         """Text encoder(s), UNet and auto-encoder of the preset."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Stage
 from aigc_bench.workloads._adoption import vision_language_preset
 from aigc_bench.workloads._feeding import Outlet
@@ -34,10 +35,12 @@ _BAI = "Bai et al. 2025, https://arxiv.org/abs/2502.13923; config.json of Qwen/{
 class MultimodalSettings(Settings):
     """Size of the image in pixels, and lengths of the text in tokens."""
 
-    resolution: int = Field(default=336, ge=28, le=4096, description="height and width of the image in pixels")
-    prompt_len: int = Field(default=64, ge=1, description="text tokens of the prompt, beside the image's (inference)")
-    max_new_tokens: int = Field(default=128, ge=1, description="tokens generated for each image (inference)")
-    seq_len: int = Field(default=256, ge=2, description="text tokens of a training sequence, beside the image's")
+    resolution: int = Field(default=336, ge=28, le=4096, description=message("height and width of the image in pixels"))
+    prompt_len: int = Field(
+        default=64, ge=1, description=message("text tokens of the prompt, without those of the image (inference)")
+    )
+    max_new_tokens: int = Field(default=128, ge=1, description=message("tokens generated for each image (inference)"))
+    seq_len: int = Field(default=256, ge=2, description=message("text tokens of a training sequence, without those of the image"))
 
 
 def _llava(title: str, *, model: str, width: int, inner: int, layers: int, heads: int, num_params: int) -> Preset:
@@ -95,8 +98,8 @@ _TINY_QWEN_TEXT = {
 
 _PRESETS: dict[str, Preset] = {
     "tiny": Preset(
-        title="LLaVA's structure with a tenth of its channels and 16 image tokens, for CPUs",
-        source="llava-1.5-7b with fewer channels and layers",
+        title=message("LLaVA's structure with a tenth of its channels and 16 image tokens, for CPUs"),
+        source=message("llava-1.5-7b with fewer channels and layers"),
         config={
             "model_type": "llava",
             "vision_config": {
@@ -113,8 +116,8 @@ _PRESETS: dict[str, Preset] = {
         num_params=769_440,
     ),
     "qwen2.5-vl-tiny": Preset(
-        title="Qwen2.5-VL's structure with a tenth of its channels, for CPUs",
-        source="qwen2.5-vl-7b with fewer channels and layers",
+        title=message("Qwen2.5-VL's structure with a tenth of its channels, for CPUs"),
+        source=message("qwen2.5-vl-7b with fewer channels and layers"),
         config={
             "model_type": "qwen2_5_vl", "text_config": _TINY_QWEN_TEXT, "tie_word_embeddings": True,
             "vision_config": {
@@ -157,7 +160,7 @@ _PRESETS: dict[str, Preset] = {
 class Multimodal(Workload):
     """Throughput counts text tokens: generated in inference, learnt from in training."""
 
-    title = "LLaVA and Qwen-VL (vision-language models)"
+    title = message("LLaVA and Qwen-VL (vision-language models)")
     item = "token"
     settings = MultimodalSettings
     presets: ClassVar[Mapping[str, Preset]] = _PRESETS
@@ -195,15 +198,28 @@ class Multimodal(Workload):
         vision, resolution = self.preset(case).config["vision_config"], self.options(case).resolution
         where = f"{case.workload}/{case.preset}: resolution = {resolution}"
         if not _is_qwen(self.preset(case)) and resolution != vision["image_size"]:
-            raise UsageError(f"{where} must be {vision['image_size']}, the one size of its tower.")
+            raise UsageError(
+                message("{where} must be {image_size}, the one size of its tower.", where=where, image_size=vision["image_size"])
+            )
         if _is_qwen(self.preset(case)) and resolution % 28:
-            raise UsageError(f"{where} must be a multiple of 28 pixels.", f"Use {max(28, round(resolution / 28) * 28)}.")
+            raise UsageError(
+                message("{where} must be a multiple of 28 pixels.", where=where),
+                message("Use {nearest}.", nearest=max(28, round(resolution / 28) * 28)),
+            )
         limit = self.preset(case).config["text_config"]["max_position_embeddings"]
         options = self.options(case)
         text = options.seq_len if case.mode == "train" else options.prompt_len + options.max_new_tokens
         if self._image_tokens(case) + text > limit:
-            asked = f"{self._image_tokens(case)} image and {text} text tokens"
-            raise UsageError(f"{case.workload}/{case.preset}: {asked} exceed the model's {limit} positions.")
+            raise UsageError(
+                message(
+                    "{workload}/{preset}: {num_image} image and {num_text} text tokens exceed the model's {limit} positions.",
+                    workload=case.workload,
+                    preset=case.preset,
+                    num_image=self._image_tokens(case),
+                    num_text=text,
+                    limit=limit,
+                )
+            )
 
     def _image_tokens(self, case: Case) -> int:
         """Patches of 14 pixels, of which Qwen-VL merges four into a token."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import AUDIO_ITEM, Case, Count, Stage
 from aigc_bench.workloads._adoption import music_preset
 from aigc_bench.workloads._feeding import Outlet
@@ -39,13 +40,13 @@ _SOURCE = "Copet et al. 2023, https://arxiv.org/abs/2306.05284; config.json of f
 class MusicSettings(Settings):
     """Length of the music and of its description."""
 
-    audio_s: float = Field(default=10.0, gt=0, le=40, description="seconds of music of each piece")
-    text_len: int = Field(default=32, ge=1, le=512, description="tokens of each description")
+    audio_s: float = Field(default=10.0, gt=0, le=40, description=message("seconds of music of each piece"))
+    text_len: int = Field(default=32, ge=1, le=512, description=message("tokens of each description"))
     guidance_scale: float = Field(
         default=3.0,
         ge=1,
         le=100,
-        description="classifier-free guidance (inference); above 1 two sequences run for each piece, 1 is off",
+        description=message("classifier-free guidance (inference); above 1 two sequences run for each piece, 1 is off"),
     )
 
 
@@ -60,8 +61,8 @@ def _musicgen(title: str, *, model: str, width: int, layers: int, heads: int, nu
 
 _PRESETS: dict[str, Preset] = {
     "tiny": Preset(
-        title="MusicGen's structure with a sixteenth of its channels, for CPUs",
-        source="musicgen-small with fewer channels and layers",
+        title=message("MusicGen's structure with a sixteenth of its channels, for CPUs"),
+        source=message("musicgen-small with fewer channels and layers"),
         config={
             "text_encoder": {
                 **_T5_BASE, "vocab_size": 512, "d_model": 64, "d_kv": 16, "d_ff": 128, "num_layers": 2, "num_heads": 4,
@@ -76,13 +77,14 @@ _PRESETS: dict[str, Preset] = {
         num_params=522_003,
     ),
     "musicgen-small": _musicgen(
-        "MusicGen small, 300 M decoder", model="musicgen-small", width=1024, layers=24, heads=16, num_params=559_486_881
+        message("MusicGen small, 300 M decoder"), model="musicgen-small", width=1024, layers=24, heads=16, num_params=559_486_881
     ),
     "musicgen-medium": _musicgen(
-        "MusicGen medium, 1.5 B decoder", model="musicgen-medium", width=1536, layers=48, heads=24, num_params=1_977_853_345
+        message("MusicGen medium, 1.5 B decoder"),
+        model="musicgen-medium", width=1536, layers=48, heads=24, num_params=1_977_853_345
     ),
     "musicgen-large": _musicgen(
-        "MusicGen large, 3.3 B decoder", model="musicgen-large", width=2048, layers=48, heads=32, num_params=3_396_072_353
+        message("MusicGen large, 3.3 B decoder"), model="musicgen-large", width=2048, layers=48, heads=32, num_params=3_396_072_353
     ),
 }  # fmt: skip
 
@@ -90,7 +92,7 @@ _PRESETS: dict[str, Preset] = {
 class Music(Workload):
     """Throughput is seconds of music made (or learnt from) in a second."""
 
-    title = "MusicGen (music generation)"
+    title = message("MusicGen (music generation)")
     item = AUDIO_ITEM
     settings = MusicSettings
     presets: ClassVar[Mapping[str, Preset]] = _PRESETS
@@ -122,13 +124,18 @@ class Music(Workload):
         return music_preset(files, codec=_ENCODEC)
 
     def validate(self, case: Case) -> None:
-        """As the base; raises ``UsageError`` for a piece that is no whole number of frames, too."""
+        """As the base; raises ``UsageError`` for a piece that is not a whole number of frames, too."""
         super().validate(case)
         frames = self.options(case).audio_s * FRAME_RATE
         if abs(frames - round(frames)) > 1e-6:
             raise UsageError(
-                f"{case.workload}/{case.preset}: audio_s = {self.options(case).audio_s:g} is no whole number of frames.",
-                f"Use a multiple of {1 / FRAME_RATE:g} s.",
+                message(
+                    "{workload}/{preset}: audio_s = {audio_s:g} is not a whole number of frames.",
+                    workload=case.workload,
+                    preset=case.preset,
+                    audio_s=self.options(case).audio_s,
+                ),
+                message("Use a multiple of {frame_s:g} s.", frame_s=1 / FRAME_RATE),
             )
 
     def _num_frames(self, case: Case) -> int:

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Mode, Stage
 from aigc_bench.workloads._probing import ELEMENT_BYTES, MIB, bypasses_engine, check_values
 from aigc_bench.workloads.base import Preset, Program, Setup, Workload
 
-_SOURCE = "as NVIDIA's nccl-tests: all_reduce_perf, in place"
+_SOURCE = message("as NVIDIA's nccl-tests: all_reduce_perf, in place")
 
 
 def _preset(title: str, *, num_bytes: int) -> Preset:
@@ -22,18 +23,18 @@ def _preset(title: str, *, num_bytes: int) -> Preset:
 
 
 _PRESETS = {
-    "all-reduce-4k": _preset("4 KiB on each device", num_bytes=4096),
-    "all-reduce-64k": _preset("64 KiB on each device", num_bytes=65536),
-    "all-reduce-1m": _preset("1 MiB on each device", num_bytes=MIB),
-    "all-reduce-16m": _preset("16 MiB on each device", num_bytes=16 * MIB),
-    "all-reduce-256m": _preset("256 MiB on each device", num_bytes=256 * MIB),
+    "all-reduce-4k": _preset(message("4 KiB on each device"), num_bytes=4096),
+    "all-reduce-64k": _preset(message("64 KiB on each device"), num_bytes=65536),
+    "all-reduce-1m": _preset(message("1 MiB on each device"), num_bytes=MIB),
+    "all-reduce-16m": _preset(message("16 MiB on each device"), num_bytes=16 * MIB),
+    "all-reduce-256m": _preset(message("256 MiB on each device"), num_bytes=256 * MIB),
 }
 
 
 class ProbeCollective(Workload):
     """Throughput counts the bytes of all devices' messages; nccl-tests' "algbw" is that of one device."""
 
-    title: ClassVar[str] = "Probe: all-reduce"
+    title: ClassVar[str] = message("Probe: all-reduce")
     item: ClassVar[str] = "byte"
     modes: ClassVar[tuple[Mode, ...]] = ("infer",)
     presets: ClassVar[Mapping[str, Preset]] = _PRESETS
@@ -45,7 +46,7 @@ class ProbeCollective(Workload):
     def unsupported(self, case: Case) -> str | None:
         """Refuse a single device, which has no peer to reduce with."""
         if case.devices < 2:
-            return "an all-reduce needs devices >= 2"
+            return message("an all-reduce needs devices >= 2")
         return super().unsupported(case) or bypasses_engine(case)
 
     def build(self, case: Case, setup: Setup) -> Program:

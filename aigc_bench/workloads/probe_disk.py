@@ -23,6 +23,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Mode, Stage
 from aigc_bench.workloads import _disk
 from aigc_bench.workloads._probing import MIB, bypasses_engine, first_reason, ignores_precision
@@ -37,9 +38,11 @@ Extent = tuple[int, int]
 class DiskSettings(Settings):
     """Where, how large, and what the page cache may do."""
 
-    cache: Cache = Field(default="direct", description="direct: past the page cache; dropped: through it, cold; cached: from it.")
-    file_mib: int = Field(default=256, ge=32, description="Size of the file in MiB.")
-    folder: str = Field(default="", description="Folder on the disk to probe; $TMPDIR or /var/tmp where empty.")
+    cache: Cache = Field(
+        default="direct", description=message("direct: past the page cache; dropped: through it, cold; cached: from it.")
+    )
+    file_mib: int = Field(default=256, ge=32, description=message("Size of the file in MiB."))
+    folder: str = Field(default="", description=message("Folder on the disk to probe; $TMPDIR or /var/tmp where empty."))
 
 
 def _reads(title: str, *, source: str, block_kib: int, num_blocks: int, is_shuffled: bool, num_readers: int) -> Preset:
@@ -50,23 +53,23 @@ def _reads(title: str, *, source: str, block_kib: int, num_blocks: int, is_shuff
 
 _PRESETS = {
     "random-read": _reads(
-        "Random pages of 4 KiB, one at a time",
-        source="as fio: rw=randread, bs=4k, iodepth=1",
+        message("Random pages of 4 KiB, one at a time"),
+        source=message("as fio: rw=randread, bs=4k, iodepth=1"),
         block_kib=4,
         num_blocks=64,
         is_shuffled=True,
         num_readers=1,
     ),
     "sequential-read": _reads(
-        "Blocks of 4 MiB in order",
-        source="as fio: rw=read, bs=4m, iodepth=1",
+        message("Blocks of 4 MiB in order"),
+        source=message("as fio: rw=read, bs=4m, iodepth=1"),
         block_kib=4096,
         num_blocks=4,
         is_shuffled=False,
         num_readers=1,
     ),
     "dataset-ingest": _reads(
-        "Samples of 112 KiB in random order, four readers",
+        message("Samples of 112 KiB in random order, four readers"),
         source="ImageNet-1k: 1,281,167 pictures in 138 GiB (Russakovsky et al. 2015); four workers of a data loader",
         block_kib=112,
         num_blocks=32,
@@ -74,8 +77,8 @@ _PRESETS = {
         num_readers=4,
     ),
     "checkpoint-write": Preset(
-        title="A checkpoint replaced and made durable",
-        source="torch.save to a file, then fsync(2)",
+        title=message("A checkpoint replaced and made durable"),
+        source=message("torch.save to a file, then fsync(2)"),
         config={"block_bytes": 4 * MIB},
         defaults={"cache": "cached"},
     ),
@@ -85,7 +88,7 @@ _PRESETS = {
 class ProbeDisk(Workload):
     """Throughput counts bytes read, or written and durable."""
 
-    title: ClassVar[str] = "Probe: disk"
+    title: ClassVar[str] = message("Probe: disk")
     item: ClassVar[str] = "byte"
     modes: ClassVar[tuple[Mode, ...]] = ("infer",)
     settings: ClassVar[type[Settings]] = DiskSettings
@@ -103,7 +106,13 @@ class ProbeDisk(Workload):
         """As the base; raises ``UsageError`` where a write is to be ``dropped``: it was never in the page cache."""
         super().validate(case)
         if case.preset == "checkpoint-write" and self.options(case).cache == "dropped":
-            raise UsageError(f"{case.workload}/{case.preset}: cache = 'dropped' is for reading; use 'cached' or 'direct'.")
+            raise UsageError(
+                message(
+                    "{workload}/{preset}: cache = 'dropped' is for reading; use 'cached' or 'direct'.",
+                    workload=case.workload,
+                    preset=case.preset,
+                )
+            )
 
     def unsupported(self, case: Case) -> str | None:
         """The folder must lie on a disk with room for the file, and the file system must offer what ``cache`` requires."""
@@ -193,7 +202,11 @@ def _reader(
             # Releases Python's lock while it waits, so that the readers overlap.
             got = preadv(descriptor, [view[:length]], offset)
             if got != length:
-                raise OSError(f"read {got} of {length} bytes at offset {offset} of the scratch file")
+                raise OSError(
+                    message(
+                        "read {got} of {length} bytes at offset {offset} of the scratch file", got=got, length=length, offset=offset
+                    )
+                )
 
     def read(wanted: Iterable[Extent]) -> None:
         todo = list(wanted)
@@ -223,7 +236,14 @@ def _checkpoint(scratch: _disk.ScratchFile, *, options: DiskSettings, block_byte
             part = view[: min(block_bytes, file_bytes - offset)]
             written = pwritev(descriptor, [part], offset)
             if written != len(part):
-                raise OSError(f"wrote {written} of {len(part)} bytes at offset {offset} of the scratch file")
+                raise OSError(
+                    message(
+                        "wrote {written} of {part} bytes at offset {offset} of the scratch file",
+                        written=written,
+                        part=len(part),
+                        offset=offset,
+                    )
+                )
 
     def make_durable(repeat: int) -> None:
         fsync(descriptor)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Mode, Stage
 from aigc_bench.workloads._probing import ELEMENT_BYTES, MIB, bypasses_engine, check_values
 from aigc_bench.workloads.base import Preset, Program, Settings, Setup, Workload
@@ -30,14 +31,14 @@ NUM_INPUTS = 2
 class GemmSettings(Settings):
     """Shape and number of products."""
 
-    m: int = Field(default=1, ge=1, description="Rows of the left matrix: tokens that pass the layer at once.")
-    calls: int = Field(default=1, ge=1, description="Products in one repeat; raise it where one takes less than 0.1 ms.")
+    m: int = Field(default=1, ge=1, description=message("Rows of the left matrix: tokens that pass the layer together."))
+    calls: int = Field(default=1, ge=1, description=message("Products in one repeat; raise it where one takes less than 0.1 ms."))
 
 
 def _square(size: int, *, calls: int = 1) -> Preset:
     return Preset(
         title=f"{size} x {size} x {size}",
-        source="a square product, as vendors and HPL-like tests take it",
+        source=message("a square product, as vendors and HPL-like tests take it"),
         config={"k": size, "n": size},
         defaults={"m": size, "calls": calls},
     )
@@ -54,18 +55,20 @@ _PRESETS = {
     "square-2048": _square(2048),
     "square-4096": _square(4096),
     "square-8192": _square(8192),
-    "gpt2-mlp": _layer("GPT-2 124M, first layer of the MLP", k=768, n=3072, source="Radford et al. 2019; n_embd 768, 4 x 768"),
+    "gpt2-mlp": _layer(
+        message("GPT-2 124M, first layer of the MLP"), k=768, n=3072, source="Radford et al. 2019; n_embd 768, 4 x 768"
+    ),
     "llama-3.1-8b-qkv": _layer(
-        "Llama 3.1 8B, query, key and value together",
+        message("Llama 3.1 8B, query, key and value together"),
         k=4096,
         n=6144,
         source="arXiv 2407.21783, table 3: 4096 wide, 32 query and 8 key/value heads of 128",
     ),
     "llama-3.1-8b-mlp": _layer(
-        "Llama 3.1 8B, up projection", k=4096, n=14336, source="arXiv 2407.21783, table 3: FFN dimension 14,336"
+        message("Llama 3.1 8B, up projection"), k=4096, n=14336, source="arXiv 2407.21783, table 3: FFN dimension 14,336"
     ),
     "llama-3.1-70b-mlp": _layer(
-        "Llama 3.1 70B, up projection", k=8192, n=28672, source="arXiv 2407.21783, table 3: FFN dimension 28,672"
+        message("Llama 3.1 70B, up projection"), k=8192, n=28672, source="arXiv 2407.21783, table 3: FFN dimension 28,672"
     ),
 }
 
@@ -73,7 +76,7 @@ _PRESETS = {
 class ProbeGemm(Workload):
     """Throughput counts FLOPs: two for each multiply-add."""
 
-    title: ClassVar[str] = "Probe: matrix products"
+    title: ClassVar[str] = message("Probe: matrix products")
     item: ClassVar[str] = "FLOP"
     modes: ClassVar[tuple[Mode, ...]] = ("infer",)
     settings: ClassVar[type[Settings]] = GemmSettings

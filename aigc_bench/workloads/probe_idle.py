@@ -10,14 +10,15 @@ import threading
 from collections.abc import Mapping
 from typing import ClassVar
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Mode, Stage
 from aigc_bench.workloads._probing import bypasses_engine, check_values, first_reason, ignores_precision
 from aigc_bench.workloads.base import Preset, Program, Setup, Workload
 
 _PRESETS = {
     "ready": Preset(
-        title="A context held open, nothing computed",
-        source="the idle state between two requests, not the machine switched on and unused",
+        title=message("A context held open, nothing computed"),
+        source=message("the idle state between two requests, not the machine switched on and unused"),
         config={"rest_s": 0.05},
     ),
 }
@@ -26,7 +27,7 @@ _PRESETS = {
 class ProbeIdle(Workload):
     """Throughput counts rests of 50 ms: 20 per second on a machine whose timers are on time."""
 
-    title: ClassVar[str] = "Probe: idle"
+    title: ClassVar[str] = message("Probe: idle")
     item: ClassVar[str] = "rest"
     modes: ClassVar[tuple[Mode, ...]] = ("infer",)
     presets: ClassVar[Mapping[str, Preset]] = _PRESETS

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Mode, Stage
 from aigc_bench.workloads._probing import check_values
 from aigc_bench.workloads.base import Preset, Program, Setup, Workload
@@ -20,13 +21,13 @@ if TYPE_CHECKING:
 
 _PRESETS = {
     "add": Preset(
-        title="512 additions of one value",
-        source="an element-wise operator in PyTorch's eager mode",
+        title=message("512 additions of one value"),
+        source=message("an element-wise operator in PyTorch's eager mode"),
         config={"num_launches": 512, "width": 1},
     ),
     "linear": Preset(
-        title="256 linear layers of 16 x 16",
-        source="torch.nn.Linear in PyTorch's eager mode",
+        title=message("256 linear layers of 16 x 16"),
+        source=message("torch.nn.Linear in PyTorch's eager mode"),
         config={"num_launches": 256, "width": 16},
         num_params=65_536,
     ),
@@ -36,7 +37,7 @@ _PRESETS = {
 class ProbeLaunch(Workload):
     """Throughput counts operators that were launched."""
 
-    title: ClassVar[str] = "Probe: launch cost"
+    title: ClassVar[str] = message("Probe: launch cost")
     item: ClassVar[str] = "operator"
     modes: ClassVar[tuple[Mode, ...]] = ("infer",)
     presets: ClassVar[Mapping[str, Preset]] = _PRESETS

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Mode, Stage
 from aigc_bench.workloads._probing import check_values
 from aigc_bench.workloads._training import OPTIMIZER_IMPORTS, adamw
@@ -41,18 +42,18 @@ _LARGE = {
 
 
 def _preset(title: str, blocks: Mapping[str, Block]) -> Preset:
-    return Preset(title=title, source="blocks of the families here, in PyTorch's eager mode", config={"blocks": blocks})
+    return Preset(title=title, source=message("blocks of the families here, in PyTorch's eager mode"), config={"blocks": blocks})
 
 
 class ProbeLayers(Workload):
     """Throughput counts blocks that were trained; the times of the stages are what it is for."""
 
-    title: ClassVar[str] = "Probe: layers in training"
+    title: ClassVar[str] = message("Probe: layers in training")
     item: ClassVar[str] = "block"
     modes: ClassVar[tuple[Mode, ...]] = ("train",)
     presets: ClassVar[Mapping[str, Preset]] = {
-        "small": _preset("Blocks that a cache holds", _SMALL),
-        "large": _preset("Blocks of published sizes", _LARGE),
+        "small": _preset(message("Blocks that a cache holds"), _SMALL),
+        "large": _preset(message("Blocks of published sizes"), _LARGE),
     }
 
     def imports(self, case: Case) -> tuple[str, ...]:

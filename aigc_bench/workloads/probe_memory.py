@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Mode, Stage
 from aigc_bench.workloads._probing import ELEMENT_BYTES, MIB, bypasses_engine, check_values
 from aigc_bench.workloads.base import Preset, Program, Settings, Setup, Workload
@@ -25,25 +26,27 @@ _SOURCE = "McCalpin 1995, STREAM"
 class MemorySettings(Settings):
     """Size of the arrays."""
 
-    array_mib: int = Field(default=256, ge=1, description="Size of one array in MiB; a copy has two, a triad three.")
+    array_mib: int = Field(default=256, ge=1, description=message("Size of one array in MiB; a copy has two, a triad three."))
 
 
 _PRESETS = {
     "copy-cached": Preset(
-        title="Copy within a cache, a = b",
+        title=message("Copy within a cache, a = b"),
         source=_SOURCE,
         config={"operation": "copy", "arrays_moved": 2, "calls": 64},
         defaults={"array_mib": 1},
     ),
-    "copy": Preset(title="Copy, a = b", source=_SOURCE, config={"operation": "copy", "arrays_moved": 2, "calls": 1}),
-    "triad": Preset(title="Triad, a = b + 3 c", source=_SOURCE, config={"operation": "triad", "arrays_moved": 3, "calls": 1}),
+    "copy": Preset(title=message("Copy, a = b"), source=_SOURCE, config={"operation": "copy", "arrays_moved": 2, "calls": 1}),
+    "triad": Preset(
+        title=message("Triad, a = b + 3 c"), source=_SOURCE, config={"operation": "triad", "arrays_moved": 3, "calls": 1}
+    ),
 }
 
 
 class ProbeMemory(Workload):
     """Throughput counts bytes read and written."""
 
-    title: ClassVar[str] = "Probe: memory bandwidth"
+    title: ClassVar[str] = message("Probe: memory bandwidth")
     item: ClassVar[str] = "byte"
     modes: ClassVar[tuple[Mode, ...]] = ("infer",)
     settings: ClassVar[type[Settings]] = MemorySettings

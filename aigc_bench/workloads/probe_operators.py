@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Mode, Stage
 from aigc_bench.workloads._probing import bypasses_engine, check_values
 from aigc_bench.workloads.base import Preset, Program, Setup, Workload
@@ -92,21 +93,21 @@ _PRODUCTS = {
 
 
 def _preset(title: str, sizes: Mapping[str, Sized]) -> Preset:
-    return Preset(title=title, source="operators of the families here, in PyTorch's eager mode", config={"sizes": sizes})
+    return Preset(title=title, source=message("operators of the families here, in PyTorch's eager mode"), config={"sizes": sizes})
 
 
 class ProbeOperators(Workload):
     """Count calls of any size as items: the probe is about the times of its stages."""
 
-    title: ClassVar[str] = "Probe: operators by class and size"
+    title: ClassVar[str] = message("Probe: operators by class and size")
     item: ClassVar[str] = "call"
     modes: ClassVar[tuple[Mode, ...]] = ("infer",)
     presets: ClassVar[Mapping[str, Preset]] = {
-        "elementwise": _preset("Additions and activations", _ELEMENTWISE),
-        "rows": _preset("Normalisations, reductions, copies and look-ups", _ROWS),
+        "elementwise": _preset(message("Additions and activations"), _ELEMENTWISE),
+        "rows": _preset(message("Normalisations, reductions, copies and look-ups"), _ROWS),
         "convolution": _preset("Convolutions", _CONVOLUTIONS),
-        "attention": _preset("Fused attention", _ATTENTION),
-        "products": _preset("Small and narrow matrix products", _PRODUCTS),
+        "attention": _preset(message("Fused attention"), _ATTENTION),
+        "products": _preset(message("Small and narrow matrix products"), _PRODUCTS),
     }
 
     def imports(self, case: Case) -> tuple[str, ...]:

@@ -11,17 +11,18 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Mode, Stage
 from aigc_bench.workloads._probing import MIB, bypasses_engine, check_values, first_reason, ignores_precision
 from aigc_bench.workloads.base import Preset, Program, Settings, Setup, Workload
 
-_SOURCE = "as NVIDIA's nvbandwidth: host_to_device_memcpy and device_to_host_memcpy"
+_SOURCE = message("as NVIDIA's nvbandwidth: host_to_device_memcpy and device_to_host_memcpy")
 
 
 class TransferSettings(Settings):
     """Size of a copy."""
 
-    size_mib: int = Field(default=64, ge=1, description="Size of one copy in MiB.")
+    size_mib: int = Field(default=64, ge=1, description=message("Size of one copy in MiB."))
 
 
 def _preset(title: str, *, is_pinned: bool, stage: str) -> Preset:
@@ -29,17 +30,17 @@ def _preset(title: str, *, is_pinned: bool, stage: str) -> Preset:
 
 
 _PRESETS = {
-    "pinned-to-device": _preset("Pinned host memory to the device", is_pinned=True, stage="to_device"),
-    "pinned-to-host": _preset("The device to pinned host memory", is_pinned=True, stage="to_host"),
-    "pageable-to-device": _preset("Pageable host memory to the device", is_pinned=False, stage="to_device"),
-    "pageable-to-host": _preset("The device to pageable host memory", is_pinned=False, stage="to_host"),
+    "pinned-to-device": _preset(message("Pinned host memory to the device"), is_pinned=True, stage="to_device"),
+    "pinned-to-host": _preset(message("The device to pinned host memory"), is_pinned=True, stage="to_host"),
+    "pageable-to-device": _preset(message("Pageable host memory to the device"), is_pinned=False, stage="to_device"),
+    "pageable-to-host": _preset(message("The device to pageable host memory"), is_pinned=False, stage="to_host"),
 }
 
 
 class ProbeTransfer(Workload):
     """Throughput counts bytes that crossed the link."""
 
-    title: ClassVar[str] = "Probe: host-to-device transfer"
+    title: ClassVar[str] = message("Probe: host-to-device transfer")
     item: ClassVar[str] = "byte"
     modes: ClassVar[tuple[Mode, ...]] = ("infer",)
     settings: ClassVar[type[Settings]] = TransferSettings
@@ -53,7 +54,9 @@ class ProbeTransfer(Workload):
     def unsupported(self, case: Case) -> str | None:
         """A CPU computes in the host's own memory."""
         if case.backend == "cpu":
-            return "on the cpu backend host and device are one memory, so nothing is transferred; probe_memory measures its copies"
+            return message(
+                "on the cpu backend host and device are one memory, so nothing is transferred; probe_memory measures its copies"
+            )
         return super().unsupported(case) or first_reason(case, (bypasses_engine, ignores_precision))
 
     def build(self, case: Case, setup: Setup) -> Program:

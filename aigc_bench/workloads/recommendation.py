@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Stage
 from aigc_bench.workloads._training import OPTIMIZER_IMPORTS, TrainingStep, training_stages
 from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Settings, Setup, Workload
@@ -41,7 +42,7 @@ _MLPERF = "github.com/mlcommons/training, {} (Criteo terabyte, tables capped at 
 
 _PRESETS = {
     "dlrm-criteo-1tb": Preset(
-        title="DLRM on Criteo terabyte, 26.1 G parameters",
+        title=message("DLRM on Criteo terabyte, 26.1 G parameters"),
         source="Naumov et al. 2019; " + _MLPERF.format("recommendation/dlrm: MLPerf Training v0.7 to v2.1"),
         config={
             "table_rows": _TERABYTE_ROWS, "embedding_dim": 128, "num_dense": 13, "bottom": (512, 256, 128),
@@ -50,8 +51,8 @@ _PRESETS = {
         num_params=26_137_996_161,
     ),
     "dlrm-dcnv2": Preset(
-        title="DLRM-DCNv2 on multi-hot Criteo terabyte, 26.1 G parameters",
-        source="Wang et al. 2020, arXiv 2008.13535; " + _MLPERF.format("recommendation_v2/torchrec_dlrm: MLPerf since v3.0"),
+        title=message("DLRM-DCNv2 on multi-hot Criteo terabyte, 26.1 G parameters"),
+        source="Wang et al. 2020, arXiv 2008.13535; " + _MLPERF.format("recommendation_v2/torchrec_dlrm (MLPerf v3.0)"),
         config={
             "table_rows": _TERABYTE_ROWS, "embedding_dim": 128, "num_dense": 13, "bottom": (512, 256, 128),
             "top": (1024, 1024, 512, 256, 1), "num_cross_layers": 3, "cross_rank": 512, "hot": _MULTI_HOT,
@@ -59,7 +60,7 @@ _PRESETS = {
         num_params=26_151_671_809,
     ),
     "dlrm-criteo-kaggle": Preset(
-        title="DLRM on Criteo Kaggle, 541 M parameters",
+        title=message("DLRM on Criteo Kaggle, 541 M parameters"),
         source="Naumov et al. 2019, section 5; github.com/facebookresearch/dlrm, bench/dlrm_s_criteo_kaggle.sh",
         config={
             "table_rows": _KAGGLE_ROWS, "embedding_dim": 16, "num_dense": 13, "bottom": (512, 256, 64, 16), "top": (512, 256, 1),
@@ -67,8 +68,8 @@ _PRESETS = {
         num_params=540_677_217,
     ),
     "tiny": Preset(
-        title="DLRM on Criteo Kaggle with tables of at most 5,000 rows, for CPUs",
-        source="dlrm-criteo-kaggle with smaller tables and MLPs",
+        title=message("DLRM on Criteo Kaggle with tables of at most 5,000 rows, for CPUs"),
+        source=message("dlrm-criteo-kaggle with smaller tables and MLPs"),
         config={
             "table_rows": _KAGGLE_ROWS, "embedding_dim": 16, "num_dense": 13, "bottom": (64, 16), "top": (64, 1),
         },
@@ -81,8 +82,12 @@ _PRESETS = {
 class RecommendationSettings(Settings):
     """How large the tables may be, and what their gradients are."""
 
-    max_rows: int = Field(default=40_000_000, ge=10, le=40_000_000, description="most rows of a table; larger ones are cut")
-    sparse_gradients: bool = Field(default=True, description="gradients of the rows looked up only, not of whole tables (training)")
+    max_rows: int = Field(
+        default=40_000_000, ge=10, le=40_000_000, description=message("most rows of a table; larger ones are cut")
+    )
+    sparse_gradients: bool = Field(
+        default=True, description=message("gradients of the rows looked up only, not of whole tables (training)")
+    )
 
 
 class Recommendation(Workload):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Stage
 from aigc_bench.workloads._adoption import seq2seq_preset
 from aigc_bench.workloads._feeding import Outlet
@@ -37,9 +38,9 @@ _LEWIS = "Lewis et al. 2020, https://arxiv.org/abs/1910.13461; config.json of fa
 class Seq2SeqSettings(Settings):
     """Lengths in tokens."""
 
-    src_len: int = Field(default=512, ge=2, le=16384, description="tokens of a source text")
-    tgt_len: int = Field(default=128, ge=2, le=16384, description="tokens of a target text (training)")
-    max_new_tokens: int = Field(default=64, ge=1, le=16384, description="tokens generated for each text (inference)")
+    src_len: int = Field(default=512, ge=2, le=16384, description=message("tokens of a source text"))
+    tgt_len: int = Field(default=128, ge=2, le=16384, description=message("tokens of a target text (training)"))
+    max_new_tokens: int = Field(default=64, ge=1, le=16384, description=message("tokens generated for each text (inference)"))
 
 
 def _t5(
@@ -92,8 +93,8 @@ _TINY = {
 
 _PRESETS: dict[str, Preset] = {
     "tiny": Preset(
-        title="T5 architecture, 1.2 M parameters",
-        source="A test size of this project for CPUs, not a published model",
+        title=message("T5 architecture, 1.2 M parameters"),
+        source=message("A test size of this project for CPUs, not a published model"),
         config={"model_type": "t5", "feed_forward_proj": "relu", "decoder_start_token_id": _START_TOKEN, **_TINY},
         defaults={"src_len": 32, "tgt_len": 16, "max_new_tokens": 8},
         num_params=1_181_440,
@@ -126,10 +127,11 @@ _PRESETS: dict[str, Preset] = {
     "flan-t5-xxl": _flan(
         "Flan-T5 XXL, 11 B", model="flan-t5-xxl", width=4096, inner=10240, layers=24, heads=64, num_params=11_135_332_352
     ),
-    "bart-base": _bart("BART base, 139 M", model="bart-base", width=768, layers=6, heads=12, num_params=139_420_416),
-    "bart-large": _bart("BART large, 406 M", model="bart-large", width=1024, layers=12, heads=16, num_params=406_291_456),
+    "bart-base": _bart(message("BART base, 139 M"), model="bart-base", width=768, layers=6, heads=12, num_params=139_420_416),
+    "bart-large": _bart(message("BART large, 406 M"), model="bart-large", width=1024, layers=12, heads=16, num_params=406_291_456),
     "bart-large-cnn": _bart(
-        "BART large, fine-tuned for news summaries", model="bart-large-cnn", width=1024, layers=12, heads=16, vocab_size=50264,
+        message("BART large, fine-tuned for news summaries"),
+        model="bart-large-cnn", width=1024, layers=12, heads=16, vocab_size=50264,
         num_params=406_290_432,
     ),
 }  # fmt: skip
@@ -138,7 +140,7 @@ _PRESETS: dict[str, Preset] = {
 class Seq2Seq(Workload):
     """Translation and summarisation."""
 
-    title = "T5 and BART (encoder-decoder language models)"
+    title = message("T5 and BART (encoder-decoder language models)")
     item = "token"
     settings = Seq2SeqSettings
     presets: ClassVar[Mapping[str, Preset]] = _PRESETS
@@ -175,8 +177,16 @@ class Seq2Seq(Workload):
         # In inference the start token takes a position, too.
         target = options.tgt_len if case.mode == "train" else options.max_new_tokens + 1
         if limit is not None and max(options.src_len, target) > limit:
-            asked = f"{max(options.src_len, target)} tokens exceed the model's {limit} positions"
-            raise UsageError(f"{case.workload}/{case.preset}: {asked}.", "Lower src_len, tgt_len or max_new_tokens.")
+            raise UsageError(
+                message(
+                    "{workload}/{preset}: {num_tokens} tokens exceed the model's {limit} positions.",
+                    workload=case.workload,
+                    preset=case.preset,
+                    num_tokens=max(options.src_len, target),
+                    limit=limit,
+                ),
+                message("Lower src_len, tgt_len or max_new_tokens."),
+            )
 
     def build(self, case: Case, setup: Setup) -> Program:
         """The model, its seeded texts, and the program over them."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import AUDIO_ITEM, Case, Stage
 from aigc_bench.workloads._feeding import Outlet
 from aigc_bench.workloads._training import TrainingStep, adamw, training_stages
@@ -30,8 +31,8 @@ _DEFOSSEZ = "Défossez et al. 2020, https://arxiv.org/abs/2006.12847; github.com
 
 _PRESETS: dict[str, Preset] = {
     "tiny": Preset(
-        title="Conv-TasNet's structure with an eighth of its channels, for CPUs",
-        source="conv-tasnet with fewer channels and blocks",
+        title=message("Conv-TasNet's structure with an eighth of its channels, for CPUs"),
+        source=message("conv-tasnet with fewer channels and blocks"),
         config={
             "kind": "conv_tasnet",
             "sample_rate": 8000,
@@ -41,26 +42,26 @@ _PRESETS: dict[str, Preset] = {
         num_params=33_513,
     ),
     "demucs-tiny": Preset(
-        title="Demucs's structure with four channels and three levels, for CPUs",
-        source="dns48 with fewer channels and levels",
+        title=message("Demucs's structure with four channels and three levels, for CPUs"),
+        source=message("dns48 with fewer channels and levels"),
         config={"kind": "demucs", "sample_rate": 16000, "model": {**_DEMUCS, "hidden": 4, "depth": 3}},
         defaults={"audio_s": 0.25},
         num_params=8_473,
     ),
     "conv-tasnet": Preset(
-        title="Conv-TasNet, 5 M",
+        title=message("Conv-TasNet, 5 M"),
         source=_LUO,
         config={"kind": "conv_tasnet", "sample_rate": 8000, "model": _TASNET},
         num_params=4_984_497,
     ),
     "dns48": Preset(
-        title="Demucs for speech, 48 channels, 19 M",
+        title=message("Demucs for speech, 48 channels, 19 M"),
         source=_DEFOSSEZ.format("dns48"),
         config={"kind": "demucs", "sample_rate": 16000, "model": {**_DEMUCS, "hidden": 48}},
         num_params=18_867_937,
     ),
     "dns64": Preset(
-        title="Demucs for speech, 64 channels, 34 M",
+        title=message("Demucs for speech, 64 channels, 34 M"),
         source=_DEFOSSEZ.format("dns64"),
         config={"kind": "demucs", "sample_rate": 16000, "model": {**_DEMUCS, "hidden": 64}},
         num_params=33_533_569,
@@ -71,13 +72,13 @@ _PRESETS: dict[str, Preset] = {
 class SpeechEnhancementSettings(Settings):
     """Length of the audio in seconds."""
 
-    audio_s: float = Field(default=4.0, ge=0.05, le=600, description="seconds of each clip")
+    audio_s: float = Field(default=4.0, ge=0.05, le=600, description=message("seconds of each clip"))
 
 
 class SpeechEnhancement(Workload):
     """Throughput is seconds of audio cleaned (or learnt from) in a second."""
 
-    title = "Conv-TasNet and Demucs (speech enhancement)"
+    title = message("Conv-TasNet and Demucs (speech enhancement)")
     item = AUDIO_ITEM
     settings = SpeechEnhancementSettings
     presets: ClassVar[Mapping[str, Preset]] = _PRESETS

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import AUDIO_ITEM, Case, Count, Stage
 from aigc_bench.workloads._adoption import CTC, speech_preset
 from aigc_bench.workloads._feeding import Outlet
@@ -42,9 +43,9 @@ _GANDHI = "Gandhi et al. 2023, https://arxiv.org/abs/2311.00430; config.json of 
 class SpeechRecognitionSettings(Settings):
     """Length of the audio in seconds and of its transcript in tokens."""
 
-    audio_s: float = Field(default=30.0, gt=0, le=600, description="seconds of each clip; Whisper's window is 30 s")
-    max_new_tokens: int = Field(default=64, ge=1, le=444, description="tokens of each transcript (inference)")
-    tgt_len: int = Field(default=64, ge=1, le=448, description="tokens of each transcript (training)")
+    audio_s: float = Field(default=30.0, gt=0, le=600, description=message("seconds of each clip; Whisper's window is 30 s"))
+    max_new_tokens: int = Field(default=64, ge=1, le=444, description=message("tokens of each transcript (inference)"))
+    tgt_len: int = Field(default=64, ge=1, le=448, description=message("tokens of each transcript (training)"))
 
 
 def _whisper(
@@ -77,8 +78,8 @@ def _whisper(
 
 _PRESETS: dict[str, Preset] = {
     "tiny": Preset(
-        title="Whisper architecture for 1 s of audio, 0.8 M parameters",
-        source="A test size of this project for CPUs, not a published model (whisper-tiny has 38 M)",
+        title=message("Whisper architecture for 1 s of audio, 0.8 M parameters"),
+        source=message("A test size of this project for CPUs, not a published model (whisper-tiny has 38 M)"),
         config={
             "model_type": "whisper",
             "vocab_size": 2048,
@@ -101,37 +102,41 @@ _PRESETS: dict[str, Preset] = {
         num_params=780_480,
     ),
     "whisper-tiny": _whisper(
-        "Whisper tiny, 38 M", source=_RADFORD.format("whisper-tiny"), width=384, layers=(4, 4), heads=6, num_params=37_760_640
+        message("Whisper tiny, 38 M"),
+        source=_RADFORD.format("whisper-tiny"), width=384, layers=(4, 4), heads=6, num_params=37_760_640
     ),
     "whisper-base": _whisper(
-        "Whisper base, 73 M", source=_RADFORD.format("whisper-base"), width=512, layers=(6, 6), heads=8, num_params=72_593_920
+        message("Whisper base, 73 M"),
+        source=_RADFORD.format("whisper-base"), width=512, layers=(6, 6), heads=8, num_params=72_593_920
     ),
     "whisper-small": _whisper(
-        "Whisper small, 242 M", source=_RADFORD.format("whisper-small"), width=768, layers=(12, 12), heads=12,
+        message("Whisper small, 242 M"), source=_RADFORD.format("whisper-small"), width=768, layers=(12, 12), heads=12,
         num_params=241_734_912,
     ),
     "whisper-medium": _whisper(
-        "Whisper medium, 764 M", source=_RADFORD.format("whisper-medium"), width=1024, layers=(24, 24), heads=16,
+        message("Whisper medium, 764 M"), source=_RADFORD.format("whisper-medium"), width=1024, layers=(24, 24), heads=16,
         num_params=763_857_920,
     ),
     "whisper-large-v2": _whisper(
-        "Whisper large v2, 1.54 B", source=_RADFORD.format("whisper-large-v2"), width=1280, layers=(32, 32), heads=20,
+        message("Whisper large v2, 1.54 B"), source=_RADFORD.format("whisper-large-v2"), width=1280, layers=(32, 32), heads=20,
         num_params=1_543_304_960,
     ),
     "whisper-large-v3": _whisper(
-        "Whisper large v3, 1.54 B", source=_RADFORD.format("whisper-large-v3"), width=1280, layers=(32, 32), heads=20,
+        message("Whisper large v3, 1.54 B"), source=_RADFORD.format("whisper-large-v3"), width=1280, layers=(32, 32), heads=20,
         vocab_size=51866, mels=128, num_params=1_543_490_560,
     ),
     "whisper-large-v3-turbo": _whisper(
-        "Whisper large v3 turbo, 809 M: four decoder layers", source=_RADFORD.format("whisper-large-v3-turbo"), width=1280,
+        message("Whisper large v3 turbo, 809 M: four decoder layers"), source=_RADFORD.format("whisper-large-v3-turbo"), width=1280,
         layers=(32, 4), heads=20, vocab_size=51866, mels=128, num_params=808_878_080,
     ),
     "distil-large-v3": _whisper(
-        "Distil-Whisper large v3, 756 M: two decoder layers", source=_GANDHI.format("distil-large-v3"), width=1280, layers=(32, 2),
+        message("Distil-Whisper large v3, 756 M: two decoder layers"),
+        source=_GANDHI.format("distil-large-v3"), width=1280, layers=(32, 2),
         heads=20, vocab_size=51866, mels=128, num_params=756_405_760,
     ),
     "distil-small.en": _whisper(
-        "Distil-Whisper small, English, 166 M", source=_GANDHI.format("distil-small.en"), width=768, layers=(12, 4), heads=12,
+        message("Distil-Whisper small, English, 166 M"),
+        source=_GANDHI.format("distil-small.en"), width=768, layers=(12, 4), heads=12,
         vocab_size=51864, num_params=166_132_224,
     ),
 }  # fmt: skip
@@ -140,7 +145,7 @@ _PRESETS: dict[str, Preset] = {
 class SpeechRecognition(Workload):
     """Throughput is seconds of audio transcribed (or learnt from) in a second."""
 
-    title = "Whisper (speech recognition)"
+    title = message("Whisper (speech recognition)")
     item = AUDIO_ITEM
     settings = SpeechRecognitionSettings
     presets: ClassVar[Mapping[str, Preset]] = _PRESETS
@@ -180,7 +185,7 @@ class SpeechRecognition(Workload):
     def unsupported(self, case: Case) -> str | None:
         """As the base; alignments of frames and letters are summed on the host's values, which is not measured."""
         if case.mode == "train" and self._is_ctc(case):
-            return f"{case.preset} learns by CTC, whose lengths are read back to the host; it can infer"
+            return message("{preset} learns by CTC, whose lengths are read back to the host; it can infer", preset=case.preset)
         return super().unsupported(case)
 
     def _is_ctc(self, case: Case) -> bool:
@@ -194,11 +199,28 @@ class SpeechRecognition(Workload):
         preset, options = self.preset(case), self.options(case)
         window_s, limit = preset.config["max_source_positions"] / _FRAME_RATE, preset.config["max_target_positions"]
         if options.audio_s != window_s:
-            hint = "Whisper pads and cuts all audio to its window; count longer audio as a larger batch_size."
-            raise UsageError(f"{case.workload}/{case.preset}: audio_s = {options.audio_s:g} must be {window_s:g}.", hint)
-        asked = options.tgt_len if case.mode == "train" else _PROMPT_LEN + options.max_new_tokens
-        if asked > limit:
-            raise UsageError(f"{case.workload}/{case.preset}: {asked} tokens exceed the model's {limit} positions.")
+            hint = message("Whisper pads and cuts all audio to its window; count longer audio as a larger batch_size.")
+            raise UsageError(
+                message(
+                    "{workload}/{preset}: audio_s = {audio_s:g} must be {window_s:g}.",
+                    workload=case.workload,
+                    preset=case.preset,
+                    audio_s=options.audio_s,
+                    window_s=window_s,
+                ),
+                hint,
+            )
+        num_tokens = options.tgt_len if case.mode == "train" else _PROMPT_LEN + options.max_new_tokens
+        if num_tokens > limit:
+            raise UsageError(
+                message(
+                    "{workload}/{preset}: {num_tokens} tokens exceed the model's {limit} positions.",
+                    workload=case.workload,
+                    preset=case.preset,
+                    num_tokens=num_tokens,
+                    limit=limit,
+                )
+            )
 
     def build(self, case: Case, setup: Setup) -> Program:
         """The model, its seeded clips, and the program over them."""
@@ -221,7 +243,7 @@ class SpeechRecognition(Workload):
 
         unsupported = self.unsupported(case)
         if unsupported is not None:
-            raise UsageError(f"{case.workload}/{unsupported}.")
+            raise UsageError(message("{workload}/{why}.", workload=case.workload, why=unsupported))
         config = {key: value for key, value in self.preset(case).config.items() if key != CTC}
         model = setup.build(lambda: random_model(AutoModelForCTC, config, attention="eager"))
         fold_weight_norm(model)

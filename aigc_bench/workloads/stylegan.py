@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Stage
 from aigc_bench.workloads._adversaries import check_losses, generating_program
 from aigc_bench.workloads._images import smooth_images
@@ -32,20 +33,20 @@ _CONFIG_F = {"latent_dim": LATENT_DIM, "mapping_layers": 8, "channel_base": 3276
 _PRESETS = {
     # num_params counts both networks; inference holds the generator alone. R1's weight: table 5 for 1024, the same per pixel below
     "stylegan2-f-1024": Preset(
-        title="StyleGAN2 config-f, 1024 x 1024",
+        title=message("StyleGAN2 config-f, 1024 x 1024"),
         source=_KARRAS,
         config={"resolution": 1024, "gamma": 10.0, **_CONFIG_F},
         num_params=59_382_573,
     ),
     "stylegan2-f-256": Preset(
-        title="StyleGAN2 config-f, 256 x 256",
+        title=message("StyleGAN2 config-f, 256 x 256"),
         source=_KARRAS,
         config={"resolution": 256, "gamma": 1.0, **_CONFIG_F},
         num_params=58_898_467,
     ),
     "tiny": Preset(
-        title="StyleGAN2 of 32 x 32 pixels and at most 64 channels, for CPUs",
-        source="stylegan2-f-256 with fewer pixels and channels",
+        title=message("StyleGAN2 of 32 x 32 pixels and at most 64 channels, for CPUs"),
+        source=message("stylegan2-f-256 with fewer pixels and channels"),
         config={
             "resolution": 32, "gamma": 1.0, "latent_dim": 64, "mapping_layers": 4, "channel_base": 1024, "channel_max": 64,
         },
@@ -58,7 +59,7 @@ _PRESETS = {
 class StyleGanSettings(Settings):
     """How often the discriminator is regularised."""
 
-    r1_interval: int = Field(default=16, ge=1, le=64, description="iterations to one R1 penalty, and of a step (training)")
+    r1_interval: int = Field(default=16, ge=1, le=64, description=message("iterations to one R1 penalty, and of a step (training)"))
 
 
 class StyleGan(Workload):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import AUDIO_ITEM, Case, Stage
 from aigc_bench.workloads._adoption import text_to_speech_preset
 from aigc_bench.workloads._feeding import Outlet
@@ -57,8 +58,8 @@ _FASTPITCH = {"width": 384, "num_layers": 6, "head_dim": 64, "inner": 1536, "pre
 
 _PRESETS: dict[str, Preset] = {
     "tiny": Preset(
-        title="FastPitch's and HiFi-GAN's structure with a tenth of their channels, for CPUs",
-        source="fastpitch-hifigan with fewer channels and layers",
+        title=message("FastPitch's and HiFi-GAN's structure with a tenth of their channels, for CPUs"),
+        source=message("fastpitch-hifigan with fewer channels and layers"),
         config={
             "kind": "fastpitch",
             "vocoder": _TINY_HIFIGAN,
@@ -71,8 +72,8 @@ _PRESETS: dict[str, Preset] = {
         num_params=184_039,
     ),
     "tacotron2-tiny": Preset(
-        title="Tacotron 2's and HiFi-GAN's structure with a tenth of their channels, for CPUs",
-        source="tacotron2-hifigan with fewer channels",
+        title=message("Tacotron 2's and HiFi-GAN's structure with a tenth of their channels, for CPUs"),
+        source=message("tacotron2-hifigan with fewer channels"),
         config={
             "kind": "tacotron2",
             "vocoder": _TINY_HIFIGAN,
@@ -84,7 +85,7 @@ _PRESETS: dict[str, Preset] = {
         num_params=262_662,
     ),
     "vits": _preset(
-        "VITS (DDP), the deterministic duration predictor of section 4.3",
+        message("VITS (DDP), the deterministic duration predictor of section 4.3"),
         source="Kim et al. 2021, https://arxiv.org/abs/2106.06103, table 1; config.json of kakao-enterprise/vits-ljs",
         kind="vits",
         vocoder={"sampling_rate": 22_050, "upsample_rates": (8, 8, 2, 2)},
@@ -93,7 +94,7 @@ _PRESETS: dict[str, Preset] = {
         sampling_rate=22_050,
     ),
     "mms-tts": _preset(
-        "MMS-TTS: VITS at 16 kHz (DDP)",
+        message("MMS-TTS: VITS at 16 kHz (DDP)"),
         source="Pratap et al. 2023, https://arxiv.org/abs/2305.13516; config.json of facebook/mms-tts-eng",
         kind="vits",
         vocoder={"sampling_rate": 16_000, "upsample_rates": (8, 8, 2, 2)},
@@ -110,7 +111,7 @@ _PRESETS: dict[str, Preset] = {
         max_text_positions=600,
     ),
     "fastpitch-hifigan": _preset(
-        "FastPitch with HiFi-GAN",
+        message("FastPitch with HiFi-GAN"),
         source=_DLE.format("FastPitch"),
         kind="fastpitch",
         vocoder=_HIFIGAN_V1,
@@ -139,14 +140,14 @@ _PRESETS: dict[str, Preset] = {
 class TextToSpeechSettings(Settings):
     """Length of the text in symbols and of its speech in seconds."""
 
-    text_len: int = Field(default=128, ge=2, le=400, description="symbols (letters, phonemes) of each text")
-    audio_s: float = Field(default=6.5, gt=0, le=40, description="seconds of speech of each text")
+    text_len: int = Field(default=128, ge=2, le=400, description=message("symbols (letters, phonemes) of each text"))
+    audio_s: float = Field(default=6.5, gt=0, le=40, description=message("seconds of speech of each text"))
 
 
 class TextToSpeech(Workload):
     """Throughput is seconds of speech made (or learnt from) in a second; RTF is its inverse for one text."""
 
-    title = "VITS, SpeechT5, FastPitch, Tacotron 2 (text to speech)"
+    title = message("VITS, SpeechT5, FastPitch, Tacotron 2 (text to speech)")
     item = AUDIO_ITEM
     settings = TextToSpeechSettings
     presets: ClassVar[Mapping[str, Preset]] = _PRESETS
@@ -176,7 +177,9 @@ class TextToSpeech(Workload):
     def unsupported(self, case: Case) -> str | None:
         """As the base, and VITS does not train."""
         if case.mode == "train" and self._kind(case) == "vits":
-            return f"{case.preset} learns against discriminators, which transformers does not define; it can infer"
+            return message(
+                "{preset} learns against discriminators, which transformers does not define; it can infer", preset=case.preset
+            )
         return super().unsupported(case)
 
     def _kind(self, case: Case) -> str:

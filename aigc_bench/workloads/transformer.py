@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Stage
 from aigc_bench.workloads._feeding import Outlet
 from aigc_bench.workloads._training import TrainingStep, adamw, training_stages
@@ -27,15 +28,15 @@ _VASWANI = "Vaswani et al. 2017, https://arxiv.org/abs/1706.03762, table 3 ({});
 class TransformerSettings(Settings):
     """Lengths in tokens of source and target sentences."""
 
-    src_len: int = Field(default=64, ge=2, le=8192, description="tokens of a source sentence")
-    tgt_len: int = Field(default=64, ge=2, le=8192, description="tokens of a target sentence (training)")
-    max_new_tokens: int = Field(default=32, ge=1, le=8192, description="tokens generated for each sentence (inference)")
+    src_len: int = Field(default=64, ge=2, le=8192, description=message("tokens of a source sentence"))
+    tgt_len: int = Field(default=64, ge=2, le=8192, description=message("tokens of a target sentence (training)"))
+    max_new_tokens: int = Field(default=32, ge=1, le=8192, description=message("tokens generated for each sentence (inference)"))
 
 
 class EncoderDecoder(Workload):
     """Sequence-to-sequence translation."""
 
-    title = "Transformer (encoder-decoder)"
+    title = message("Transformer (encoder-decoder)")
     item = "token"
     settings = TransformerSettings
     learns_from = ("text",)
@@ -43,8 +44,8 @@ class EncoderDecoder(Workload):
     writes = "text"
     presets: ClassVar[Mapping[str, Preset]] = {
         "tiny": Preset(
-            title="Transformer tiny, 2.0 M",
-            source="hyper-parameters of transformer_tiny in tensor2tensor; vocabulary of 8192 tokens chosen here for CPUs",
+            title=message("Transformer tiny, 2.0 M"),
+            source=message("hyper-parameters of transformer_tiny in tensor2tensor; vocabulary of 8192 tokens chosen here for CPUs"),
             config={
                 "vocab_size": 8192,
                 "d_model": 128,
@@ -57,7 +58,7 @@ class EncoderDecoder(Workload):
             num_params=1_974_784,
         ),
         "base": Preset(
-            title="Transformer base, 63 M (the paper rounds to 65 M)",
+            title=message("Transformer base, 63 M (the paper rounds to 65 M)"),
             source=_VASWANI.format("base"),
             config={
                 "vocab_size": 37000,
@@ -72,7 +73,7 @@ class EncoderDecoder(Workload):
         "big": Preset(
             # Counted, as for base: with 37,000 tokens table 3's sizes give 214.2 M (its 213 M would be 35,800 tokens, its 65 M of
             # base 40,700, so the paper rounds from vocabularies that it does not state).
-            title="Transformer big, 214 M (the paper says 213 M)",
+            title=message("Transformer big, 214 M (the paper says 213 M)"),
             source=_VASWANI.format("big"),
             config={
                 "vocab_size": 37000,

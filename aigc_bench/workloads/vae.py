@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Stage
 from aigc_bench.workloads._feeding import Outlet
 from aigc_bench.workloads._images import check_images
@@ -37,13 +38,13 @@ def _nvae(title: str, *, image_size: int, channels: int, groups: tuple[int, ...]
 
 _PRESETS = {
     "mlp-784-400-20": Preset(
-        title="VAE, fully connected 784-400-20",
+        title=message("VAE, fully connected 784-400-20"),
         source="Kingma & Welling 2013, arXiv 1312.6114, appendix C.1; sizes of github.com/pytorch/examples, vae/main.py",
         config={"kind": "mlp", "likelihood": "bernoulli", "input_dim": 784, "hidden_dim": 400, "latent_dim": 20},
         num_params=652_824,
     ),
     "conv-64": Preset(
-        title="VAE, convolutional, 64 x 64",
+        title=message("VAE, convolutional, 64 x 64"),
         source="github.com/AntixK/PyTorch-VAE, models/vanilla_vae.py and configs/vae.yaml (CelebA, 64 x 64)",
         config={
             "kind": "conv",
@@ -57,12 +58,18 @@ _PRESETS = {
     ),
     "nvae-cifar-10": _nvae("NVAE, CIFAR-10, 30 groups", image_size=32, channels=128, groups=(30,), num_params=129_057_606),
     "nvae-celeba-64": _nvae(
-        "NVAE, CelebA 64, 35 groups of 3 scales", image_size=64, channels=64, groups=(20, 10, 5), num_params=151_265_706
+        message("NVAE, CelebA 64, 35 groups of 3 scales"), image_size=64, channels=64, groups=(20, 10, 5), num_params=151_265_706
     ),
     "nvae-celeba-hq-256": _nvae(
-        "NVAE, CelebA HQ 256, 36 groups of 5 scales", image_size=256, channels=30, groups=(16, 8, 4, 4, 4), num_params=326_784_420
+        message("NVAE, CelebA HQ 256, 36 groups of 5 scales"),
+        image_size=256,
+        channels=30,
+        groups=(16, 8, 4, 4, 4),
+        num_params=326_784_420,
     ),
-    "nvae-tiny": _nvae("NVAE of 3 groups on 32 x 32, for CPUs", image_size=32, channels=8, groups=(2, 1), num_params=152_694),
+    "nvae-tiny": _nvae(
+        message("NVAE of 3 groups on 32 x 32, for CPUs"), image_size=32, channels=8, groups=(2, 1), num_params=152_694
+    ),
 }
 
 

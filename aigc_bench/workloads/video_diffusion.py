@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case
 from aigc_bench.workloads._denoising import DenoisingWorkload, Guidance, NumSteps, Parts, freeze
 from aigc_bench.workloads._pipelines import check_key, check_width, clip, llama, network, pipeline_preset, prompt_lengths, t5
@@ -73,26 +74,26 @@ _TINY_DEFAULTS = {"height": 64, "width": 64, "num_frames": 5, "num_inference_ste
 
 _PRESETS = {
     "cogvideox-2b": _cogvideox(
-        "CogVideoX 2B, 49 frames of 480 x 720", repository="zai-org/CogVideoX-2b",
+        message("CogVideoX 2B, 49 frames of 480 x 720"), repository="zai-org/CogVideoX-2b",
         changes={"num_attention_heads": 30, "num_layers": 30}, scaling=1.15258426, num_params=6_671_678_435,
     ),
     "cogvideox-5b": _cogvideox(
-        "CogVideoX 5B, 49 frames of 480 x 720", repository="zai-org/CogVideoX-5b",
+        message("CogVideoX 5B, 49 frames of 480 x 720"), repository="zai-org/CogVideoX-5b",
         changes={"num_attention_heads": 48, "num_layers": 42, "use_rotary_positional_embeddings": True}, scaling=0.7,
         num_params=10_548_177_635,
     ),
     "wan2.1-1.3b": _wan(
-        "Wan 2.1 1.3B, 81 frames of 480 x 832", repository="Wan-AI/Wan2.1-T2V-1.3B-Diffusers",
+        message("Wan 2.1 1.3B, 81 frames of 480 x 832"), repository="Wan-AI/Wan2.1-T2V-1.3B-Diffusers",
         changes={"num_attention_heads": 12, "ffn_dim": 8960, "num_layers": 30}, size=(480, 832), shift=3.0,
         num_params=7_226_799_667,
     ),
     "wan2.1-14b": _wan(
-        "Wan 2.1 14B, 81 frames of 720 x 1280", repository="Wan-AI/Wan2.1-T2V-14B-Diffusers",
+        message("Wan 2.1 14B, 81 frames of 720 x 1280"), repository="Wan-AI/Wan2.1-T2V-14B-Diffusers",
         changes={"num_attention_heads": 40, "ffn_dim": 13824, "num_layers": 40}, size=(720, 1280), shift=5.0,
         num_params=20_096_294_451,
     ),
     "hunyuan-video": Preset(
-        title="HunyuanVideo, 129 frames of 720 x 1280",
+        title=message("HunyuanVideo, 129 frames of 720 x 1280"),
         source="Kong et al. 2024, arXiv 2412.03603, table 2; " + _HUB.format("hunyuanvideo-community/HunyuanVideo"),
         config={
             "kind": "hunyuan-video",
@@ -106,8 +107,8 @@ _PRESETS = {
         num_params=20_695_738_643,
     ),
     "tiny": Preset(
-        title="Wan's structure with 2 blocks of 48 channels, for CPUs",
-        source="wan2.1-1.3b with fewer and narrower blocks",
+        title=message("Wan's structure with 2 blocks of 48 channels, for CPUs"),
+        source=message("wan2.1-1.3b with fewer and narrower blocks"),
         config={
             "kind": "wan", "text": {"kind": "t5", "t5": TINY_UMT5, "lengths": ((32, 1000),)},
             "denoiser": {
@@ -120,8 +121,8 @@ _PRESETS = {
         num_params=1_216_603,
     ),
     "cogvideox-tiny": Preset(
-        title="CogVideoX's structure with 2 blocks of 64 channels, for CPUs",
-        source="cogvideox-5b with fewer and narrower blocks",
+        title=message("CogVideoX's structure with 2 blocks of 64 channels, for CPUs"),
+        source=message("cogvideox-5b with fewer and narrower blocks"),
         config={
             "kind": "cogvideox", "text": {"kind": "t5", "t5": TINY_T5, "lengths": ((32, 1000),)},
             "denoiser": {
@@ -136,8 +137,8 @@ _PRESETS = {
         num_params=924_667,
     ),
     "hunyuan-video-tiny": Preset(
-        title="HunyuanVideo's structure with 1 + 1 blocks of 64 channels, for CPUs",
-        source="hunyuan-video with fewer and narrower blocks",
+        title=message("HunyuanVideo's structure with 1 + 1 blocks of 64 channels, for CPUs"),
+        source=message("hunyuan-video with fewer and narrower blocks"),
         config={
             "kind": "hunyuan-video",
             "text": {
@@ -190,11 +191,11 @@ def _wan_folder(files: ModelFiles) -> Preset:
     channels = vae.get("z_dim", 16)
     is_started = files.architecture == "WanImageToVideoPipeline"
     if not is_started:
-        why = "an image as a start is a WanImageToVideoPipeline's"
+        why = message("an image as a start is a WanImageToVideoPipeline's")
         check_key(files, "transformer", key="image_dim", found=denoiser.get("image_dim"), wanted=None, why=why)
     # A start image is read next to the latents: a mask of four channels and its own sixteen.
     read, wanted = denoiser.get("in_channels", 16), channels + (20 if is_started and channels == LATENT_CHANNELS else 0)
-    check_key(files, "transformer", key="in_channels", found=read, wanted=wanted, why="the vae's z_dim asks for it")
+    check_key(files, "transformer", key="in_channels", found=read, wanted=wanted, why=message("the vae's z_dim asks for it"))
     # Wan 2.2 (5B) has an auto-encoder of its own: 48 channels, sixteen pixels to a latent.
     space = {"channels": channels, "space_scale": int(vae.get("scale_factor_spatial") or 16)} if channels == 48 else {}
     if not space:
@@ -230,15 +231,17 @@ def _hunyuan_folder(files: ModelFiles) -> Preset:
 
 
 def _check_channels(files: ModelFiles, found: int, *, key: str) -> None:
-    check_key(files, "vae", key=key, found=found, wanted=LATENT_CHANNELS, why="latents of a video have 16 channels here")
+    check_key(files, "vae", key=key, found=found, wanted=LATENT_CHANNELS, why=message("latents of a video have 16 channels here"))
 
 
 class VideoDiffusionSettings(Settings):
     """Size and length of a video, number of denoising steps, and how strongly the prompt guides it."""
 
-    height: int = Field(default=480, ge=64, le=2048, multiple_of=2 * SPACE_SCALE, description="height of a frame in pixels")
-    width: int = Field(default=720, ge=64, le=2048, multiple_of=2 * SPACE_SCALE, description="width of a frame in pixels")
-    num_frames: int = Field(default=49, ge=1, le=1025, description="frames of the video, four times a number and one")
+    height: int = Field(
+        default=480, ge=64, le=2048, multiple_of=2 * SPACE_SCALE, description=message("height of a frame in pixels")
+    )
+    width: int = Field(default=720, ge=64, le=2048, multiple_of=2 * SPACE_SCALE, description=message("width of a frame in pixels"))
+    num_frames: int = Field(default=49, ge=1, le=1025, description=message("frames of the video, 4 n + 1"))
     num_inference_steps: NumSteps = 50
     guidance_scale: Guidance = 6.0
 
@@ -246,7 +249,7 @@ class VideoDiffusionSettings(Settings):
 class VideoDiffusion(DenoisingWorkload):
     """Throughput counts frames: made in inference, learnt from in training. Only the transformer is trained."""
 
-    title: ClassVar[str] = "Video diffusion"
+    title: ClassVar[str] = message("Video diffusion")
     item: ClassVar[str] = "frame"
     settings: ClassVar[type[Settings]] = VideoDiffusionSettings
     presets: ClassVar[Mapping[str, Preset]] = _PRESETS
@@ -268,8 +271,13 @@ class VideoDiffusion(DenoisingWorkload):
         if frames % TIME_SCALE != 1:
             below = frames // TIME_SCALE * TIME_SCALE + 1
             raise UsageError(
-                f"{case.workload}/{case.preset}: num_frames = {frames} is not four times a number and one.",
-                f"Use {below} or {below + TIME_SCALE}.",
+                message(
+                    "{workload}/{preset}: num_frames = {frames} is not 4 n + 1.",
+                    workload=case.workload,
+                    preset=case.preset,
+                    frames=frames,
+                ),
+                message("Use {below} or {above}.", below=below, above=below + TIME_SCALE),
             )
 
     def num_items(self, case: Case) -> int:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Stage
 from aigc_bench.workloads._adoption import image_preset
 from aigc_bench.workloads._own_files import module_of
@@ -67,17 +68,18 @@ _PRESETS = {
     ),
     "vit-h-14": _vit(
         "ViT-H/14, 632 M",
-        source=_DOSOVITSKIY.format("vit-huge-patch14-224-in21k") + ", with a head of 1,000 classes",
+        source=message("{source}, with a head of 1,000 classes", source=_DOSOVITSKIY.format("vit-huge-patch14-224-in21k")),
         layers=32, heads=16, width=1280, patch=14, num_params=632_045_800,
     ),
     "resnet-50": _resnet("ResNet-50, 25.6 M", source=_HE.format("resnet-50"), depths=(3, 4, 6, 3), num_params=25_557_032),
     "resnet-152": _resnet("ResNet-152, 60.2 M", source=_HE.format("resnet-152"), depths=(3, 8, 36, 3), num_params=60_192_808),
     "tiny": _vit(
-        "ViT of 4 layers, 192 wide, for CPUs", source="vit-b-16 with the width of ViT-Ti (Touvron et al. 2020, arXiv 2012.12877)",
+        message("ViT of 4 layers, 192 wide, for CPUs"),
+        source="vit-b-16 with the width of ViT-Ti (Touvron et al. 2020, arXiv 2012.12877)",
         layers=4, heads=3, width=192, patch=16, num_params=2_158_504,
     ),
     "resnet-tiny": _resnet(
-        "ResNet-18 with a quarter of the channels, for CPUs", source="He et al. 2015, table 1, 18 layers, channels / 4",
+        message("ResNet-18 with a quarter of the channels, for CPUs"), source="He et al. 2015, table 1, 18 layers, channels / 4",
         depths=(2, 2, 2, 2), num_params=831_096, scale=4, kind="basic",
     ),
 }  # fmt: skip
@@ -86,13 +88,13 @@ _PRESETS = {
 class VisionSettings(Settings):
     """Size of an image."""
 
-    resolution: int = Field(default=224, ge=32, le=1024, description="height and width of the image in pixels")
+    resolution: int = Field(default=224, ge=32, le=1024, description=message("height and width of the image in pixels"))
 
 
 class Vision(Workload):
     """Throughput counts images: classified in inference, learnt from in training."""
 
-    title: ClassVar[str] = "Image classification"
+    title: ClassVar[str] = message("Image classification")
     item: ClassVar[str] = "image"
     settings: ClassVar[type[Settings]] = VisionSettings
     presets: ClassVar[Mapping[str, Preset]] = _PRESETS
@@ -111,7 +113,13 @@ class Vision(Workload):
         patch, resolution = _patch(self.preset(case).config), self.options(case).resolution
         if resolution % patch:
             raise UsageError(
-                f"{case.workload}/{case.preset}: resolution = {resolution} is not a multiple of the patch's {patch} pixels."
+                message(
+                    "{workload}/{preset}: resolution = {resolution} is not a multiple of the patch's {patch} pixels.",
+                    workload=case.workload,
+                    preset=case.preset,
+                    resolution=resolution,
+                    patch=patch,
+                )
             )
 
     def adopt(self, files: ModelFiles) -> Preset | None:
@@ -121,7 +129,9 @@ class Vision(Workload):
     def unsupported(self, case: Case) -> str | None:
         """ResNets have no attention."""
         if case.attention != "auto" and self.preset(case).config["model_type"] == "resnet":
-            return f"{case.workload}/{case.preset} has no attention; use attention = 'auto'"
+            return message(
+                "{workload}/{preset} has no attention; use attention = 'auto'", workload=case.workload, preset=case.preset
+            )
         return super().unsupported(case)
 
     def stages(self, case: Case) -> tuple[Stage, ...]:

@@ -68,5 +68,5 @@ def test_training_moves_the_decoder_alone_and_learns_a_piece_it_hears_again(make
 
 
 def test_a_piece_is_a_whole_number_of_frames():
-    with pytest.raises(UsageError, match=r"audio_s = 0\.333 is no whole number of frames"):
+    with pytest.raises(UsageError, match=r"audio_s = 0\.333 is not a whole number of frames"):
         workload.validate(music("infer", settings={"audio_s": 0.333}))

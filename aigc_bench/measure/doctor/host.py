@@ -187,7 +187,9 @@ def disk_space(folder: Path) -> Check:
     free_bytes = shutil.disk_usage(folder).free
     detail = message("{memory} free on the disk of {folder}", memory=memory(free_bytes), folder=folder)
     if not os.access(folder, os.W_OK):
-        return warning(message("disk space"), message("{folder} is not writable", folder=folder), remedy="Give `--out DIR`.")
+        return warning(
+            message("disk space"), message("{folder} is not writable", folder=folder), remedy=message("Give `--out DIR`.")
+        )
     if free_bytes < _MIN_DISK_BYTES:
         return warning(message("disk space"), detail, remedy=message("Free some, or give `--out DIR` on another disk."))
     return ok(message("disk space"), detail)

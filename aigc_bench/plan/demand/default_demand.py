@@ -227,7 +227,9 @@ def _job(row: MetricRow) -> Job:
 
 
 def _about(value: float, *, unit: str, of: str) -> Estimate:
-    return assumed(value, low=0.5 * value, high=1.5 * value, unit=unit, source=f"{of}; {GENERAL}, +-50 %")
+    return assumed(
+        value, low=0.5 * value, high=1.5 * value, unit=unit, source=message("{of}; {general}, +-50 %", of=of, general=GENERAL)
+    )
 
 
 def default_site(catalogue: Catalogue) -> Site:

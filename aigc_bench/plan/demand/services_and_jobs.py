@@ -328,7 +328,9 @@ def _each(size: Estimate, length: Estimate | None, *, item: str) -> Estimate:
 def _in_bytes(given: Amount | None, unit: str, *, default: tuple[float, float, float], of: str) -> Estimate:
     if given is not None:
         return given.estimate(unit, source=STATED, factor=1000.0)
-    return assumed(default[1], low=default[0], high=default[2], unit=unit, source=f"{of}; {GENERAL}")
+    return assumed(
+        default[1], low=default[0], high=default[2], unit=unit, source=message("{of}; {general}", of=of, general=GENERAL)
+    )
 
 
 def _days(kept_s: float | None) -> Estimate:

@@ -17,7 +17,7 @@ GENERAL = message("unverified (general knowledge)")
 
 
 def _cores(value: float, low: float, high: float, why: str) -> Estimate:
-    return assumed(value, low=low, high=high, unit="cores", source=f"{why}; {GENERAL}")
+    return assumed(value, low=low, high=high, unit="cores", source=message("{of}; {general}", of=why, general=GENERAL))
 
 
 BY_ITEM: Mapping[str, Estimate] = {

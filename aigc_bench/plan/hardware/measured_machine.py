@@ -143,13 +143,14 @@ def estimate_of(row: MetricRow | None, *, on: str | None = None) -> Estimate | N
         return None
     low = row.value * (1 - SINGLE_TRIAL) if row.low is None else row.low
     high = row.value * (1 + SINGLE_TRIAL) if row.high is None else row.high
+    measured_on = message(", measured {on}", on=on) if on else ""
     return Estimate(
         value=row.value,
         low=min(row.value, max(low, row.value / WIDEST)),
         high=max(row.value, min(high, row.value * WIDEST)),
         unit=row.unit,
         basis=row.basis,
-        source=f"{row.metric} of {row.case}{f', measured {on}' if on else ''}",
+        source=message("{metric} of {case}{measured_on}", metric=row.metric, case=row.case, measured_on=measured_on),
         reasons=row.reasons,
     )
 

@@ -42,7 +42,7 @@ def cash_by_year(option: Option, finance: Finance) -> tuple[YearCash, ...]:
         resale = times(capex, finance.residual_share, unit="usd") if year == years and owned else None
         before = found[-1].cumulative_usd if found else None
         # Resale is an income, so its high end belongs to the low end of the cost.
-        net = _added(purchase, running, less=resale, words="purchase + running - resale")
+        net = _added(purchase, running, less=resale, words=message("purchase + running - resale"))
         whole = _added(before, net, words=message("sum of the years so far"))
         back = named(resale, message("purchase x residual share")) if resale else None
         found.append(

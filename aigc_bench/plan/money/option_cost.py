@@ -66,7 +66,7 @@ def mean_power_w(machine: Machine, *, utilisation: Estimate) -> Estimate:
         for end in ("low", "value", "high")
     }
     inputs = (machine.idle_power_w, machine.full_power_w, utilisation)
-    found = Estimate(**ends, unit="W", basis=combined(inputs), source="idle + utilisation x (full - idle)")
+    found = Estimate(**ends, unit="W", basis=combined(inputs), source=message("idle + utilisation x (full - idle)"))
     return record(found, Derivation("{0} + {2} * max(0, {1} - {0})", inputs, found.source))
 
 

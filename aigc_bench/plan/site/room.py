@@ -225,6 +225,6 @@ def _line(
         count=count,
         unit_usd=usd,
         weight_kg=weight_kg,
-        source=usd.source or "catalogue",
+        source=usd.source or message("catalogue"),
         note=note,
     )

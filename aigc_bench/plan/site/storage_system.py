@@ -80,7 +80,9 @@ def storage_lines(need: StorageNeed, *, catalogue: Catalogue, on: date) -> tuple
     if not found:
         why = message("no storage system of the catalogue states capacity, throughput and price")
         return (
-            BillLine(key="storage", name=message("shared storage"), category="storage", count=1, why_no_price=why, source="need"),
+            BillLine(
+                key="storage", name=message("shared storage"), category="storage", count=1, why_no_price=why, source=message("need")
+            ),
         )
     _, _, item, count, price = min(found, key=lambda entry: entry[:2])
     return (

@@ -83,11 +83,13 @@ LIMITS: Mapping[str, Limits] = MappingProxyType(
         "tensorrt-llm": Limits(
             max_num_seqs=2048, kv_policy="reserve", source=message("TensorRT-LLM, max_batch_size, GUARANTEED_NO_EVICT")
         ),
-        "llama.cpp": Limits(max_num_seqs=4, max_num_batched_tokens=2048, source="llama-server, --parallel 4, --batch-size 2048"),
+        "llama.cpp": Limits(
+            max_num_seqs=4, max_num_batched_tokens=2048, source=message("llama-server, --parallel 4, --batch-size 2048")
+        ),
     }
 )
 """General knowledge of the engines' documentation (assumed); ``--batch-size`` sets another number of sequences."""
-_OTHER = Limits(max_num_seqs=256, source="assumed")
+_OTHER = Limits(max_num_seqs=256, source=message("assumed"))
 
 
 def closed_form_server(

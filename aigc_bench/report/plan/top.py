@@ -76,7 +76,9 @@ def _tiles(page: PlanPage, best: RecommendationView) -> Iterator[Tile]:
     yield Tile(title=message("Upfront"), value=shown.show(money.upfront), note=shown.ends(money.upfront) or KIND_WORDS[option.kind])
     yield Tile(title=message("Per year"), value=shown.show(money.per_year), note=shown.ends(money.per_year))
     for one in view.unit_costs[:1]:
-        yield Tile(title=f"Per {one.per}", value=shown.show(one.cost), note=f"{one.name}, {shown.ends(one.cost)}")
+        yield Tile(
+            title=message("Per {unit}", unit=one.per), value=shown.show(one.cost), note=f"{one.name}, {shown.ends(one.cost)}"
+        )
     if best.bottlenecks:
         yield Tile(title=message("Bottleneck"), value=Markup("{}").format(best.bottlenecks[0].name), note=_left(best))
     known = probabilities(option)
