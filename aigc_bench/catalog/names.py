@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from aigc_bench.catalog.records import AcceleratorSpec, Alias, CpuSpec
 from aigc_bench.core.messages import message
@@ -26,6 +26,8 @@ _VENDOR_WORDS = {
 _MIG = re.compile(r"^(?P<parent>.+?)[ @](?:MIG )?(?:\d+c\.)?(?P<slices>\d+)g\.(?P<memory_gib>\d+)gb(?:\+\S+)?$", re.IGNORECASE)
 _MEMORY_SHARE = (0.88, 1.06)
 """Reported over nominal bytes within which a device is taken for the row: ECC on GDDR costs 6 %, HBM reports all."""
+_LISTED_SHARE = (0.9, 1.08)
+"""The same of price lists, which write nominal GB or GiB, or what a driver reports."""
 
 
 def key(name: str) -> str:
@@ -118,3 +120,35 @@ def recognise_cpu(model_name: str, *, cpus: Iterable[CpuSpec]) -> CpuSpec | None
     bare = re.sub(r"@.*|\b\d+-core\b", " ", model_name, flags=re.IGNORECASE)
     words = key(bare).split()
     return next((cpu for cpu in cpus if key(cpu.name).split() == words), None)
+
+
+def find_listed(
+    name: str, *, memory_gib: float | None, specs: Mapping[str, AcceleratorSpec], find: Callable[[str], AcceleratorSpec | None]
+) -> AcceleratorSpec | None:
+    """The row that a price list means, whose names run words together (``RTXA6000``) or change their order (``A100-80GB-SXM``).
+
+    Where the list states a memory, only a row of that size is meant: its ``A100`` is the card of 40 or of 80 GB. ``find`` knows the
+    spellings of the catalogue.
+    """
+    exact = [found for found in (find(name), find(f"{name} {memory_gib:.0f}GB") if memory_gib else None) if found is not None]
+    # Also its own ids and names, run together or in another order, where only one row has them.
+    loose = [spec for spec in specs.values() if _forms(name) & (_forms(spec.id) | _forms(spec.name))]
+    first = key(name.replace("-", " ")).split()[:1]
+    alone = find(" ".join(first))  # the usual variant goes before the others of its family
+    family = [spec for spec in (alone, *specs.values()) if spec and key(spec.name.replace("-", " ")).split()[:1] == first]
+    for found in (exact, loose if len({spec.id for spec in loose}) == 1 else [], family if memory_gib else []):
+        fitting = [spec for spec in found if memory_gib is None or _has_memory(spec, memory_gib)]
+        if fitting:
+            return fitting[0]
+    return None
+
+
+def _forms(name: str) -> set[str]:
+    """A name run together, and its words in the order of the alphabet; ``rtxa6000`` and ``6000 a rtx``."""
+    words = re.findall(r"[a-z]+|[0-9]+", key(name.replace("_", " ")).replace("geforce", ""))
+    return {"".join(words), " ".join(sorted(words))}
+
+
+def _has_memory(spec: AcceleratorSpec, memory_gib: float) -> bool:
+    low, high = _LISTED_SHARE
+    return low <= memory_gib * GIB / spec.memory_bytes <= high

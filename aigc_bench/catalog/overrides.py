@@ -123,6 +123,15 @@ def usable_overrides(files: Sequence[Path]) -> tuple[Overrides, Mapping[Path, Se
         broken |= merged.mistakes
 
 
+def checked_files(files: Sequence[Path]) -> Mapping[Path, tuple[int, Sequence[str]]]:
+    """How many rows each file holds, and its mistakes; a row may name rows of any of them."""
+    merged = _merge(files)
+    counts: dict[Path, int] = dict.fromkeys(files, 0)
+    for row in merged.origin.values():
+        counts[row.file] += 1
+    return {file: (count, merged.mistakes.get(file, [])) for file, count in counts.items()}
+
+
 def _merge(files: Sequence[Path]) -> _Merged:
     merged = _Merged()
     for file in files:
@@ -278,6 +287,8 @@ def _provenance(own: Mapping[str, str], *, base: Cells) -> dict[str, str]:
     """
     cells = dict(own)
     if any(column in own for column in _PRICE):
+        # A quote is one figure: ends of a range that the row does not give belong to the old price.
+        cells |= {column: "" for column in _PRICE if column not in own}
         # Else the old price's source would stand next to the new price.
         cells.setdefault("price_source", own["source"])
         cells.setdefault("price_as_of", own["as_of"])

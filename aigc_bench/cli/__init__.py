@@ -29,6 +29,7 @@ COMMANDS = {
     "plan": message("Plan the purchase for a demand: what to buy or rent, requirements and cost."),
     "report": message("Write the HTML report of one or several runs."),
     "list": message("List workloads, profiles, engines, metrics, accelerators, prices ..."),
+    "catalog": message("Keep your own rows of the catalogue: import price lists, add rows, check and compare them."),
     "doctor": message("Check what can be measured on this machine, with remedies."),
     "profiles": message("List, show and create profiles."),
 }
