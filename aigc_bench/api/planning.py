@@ -24,13 +24,14 @@ def plan(
     accelerators: str | Sequence[str] = (),
     on: date | None = None,
     code: Sequence[str] = (),
+    quotes: Sequence[Path | str] = (),
 ) -> Plan:
     """Plan a demand (a TOML file or a record): options by rank with every factor, money and what they rest on.
 
     ``runs`` are recorded runs whose numbers are used where they fit, invalid ones only where ``use_invalid`` names their case;
     the recommended option is replayed by discrete events. ``accelerators`` narrows the search, ``on`` is the day of
     prices, by default the newest that the catalogue knows. ``code`` permits the ``module:function`` that the demand names
-    as models. Raises ``UsageError`` with every mistake of the file.
+    as models. ``quotes`` are files of vendors' quotes, added to those of the demand. Raises ``UsageError`` with every mistake of the file.
 
     >>> plan = ab.plan("examples/nightly-images.toml", accelerators="l40s")
     >>> plan.to_pandas()[["rank", "kind", "accelerator", "accepted"]].head(2)
@@ -40,6 +41,7 @@ def plan(
     """
     from aigc_bench.catalog.loader import load_catalogue
     from aigc_bench.plan.demand.demand_reader import read_demand
+    from aigc_bench.plan.demand.quotes import with_quote_files
     from aigc_bench.plan.full_plan import full_plan
     from aigc_bench.plan.hardware.measured_runs import measured_machines
     from aigc_bench.plan.records.demand import Demand
@@ -51,6 +53,7 @@ def plan(
     names = [accelerators] if isinstance(accelerators, str) else accelerators
     catalogue = load_catalogue()
     wanted = demand if isinstance(demand, Demand) else read_demand(demand, catalogue=catalogue)
+    wanted = with_quote_files(wanted, quotes, catalogue=catalogue)
     measured = measured_machines([loaded(run) for run in runs], catalogue=catalogue, with_invalid=use_invalid)
     # Any spelling becomes the id; an unknown one raises with the nearest.
     ids = [catalogue.accelerator(name).id for name in names]

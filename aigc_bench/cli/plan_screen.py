@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from aigc_bench.cli.no_plan import nothing
 from aigc_bench.cli.output import width, wrapped
+from aigc_bench.cli.plan_quotes import quotes
 from aigc_bench.cli.plan_risk import risk
 from aigc_bench.cli.plan_simulation import next_measurement, simulated, warnings
 from aigc_bench.core.messages import joined, message, plural, translated
@@ -50,6 +51,7 @@ def screen(view: PlanView) -> str:
             *warnings(view),
         ]
         lines += ["", *_alternatives(view)]
+    lines += list(quotes(view))
     lines += ["", *_footing(view)]
     # Parts that yield nothing leave their blank lines behind.
     return re.sub(r"\n{3,}", "\n\n", "\n".join(visible(translated(line).rstrip()) for line in lines))

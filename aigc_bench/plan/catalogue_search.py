@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
@@ -73,20 +73,9 @@ def examine_catalogue(
     ``others`` are options that already exist: several kinds of hosts have to be worth their trouble compared with them, too.
     """
     day = on or newest_day(catalogue)
-    models = Models(catalogue=catalogue, calibration=shipped_calibration(), measured=tuple(measured), floors=floors or {})
-    own = tuple(run.machine.accelerator for run in measured if run.machine.accelerator is not None)
-    search = HostSearch(
-        demand=demand,
-        rules=rules,
-        models=models,
-        market=Market(catalogue=catalogue, day=day, measured=own, place=place_of(demand, catalogue=catalogue)),
-        context=context_of(demand, rules, drifts_from(catalogue), num=NUM_SCENARIOS, seed=seed),
-    )
+    search = search_of(demand, catalogue=catalogue, rules=rules, on=day, measured=measured, floors=floors, seed=seed)
     searched, refused = _to_search(demand, catalogue=catalogue, accelerators=accelerators, on=day)
-    workloads: list[Service | Job] = [*demand.services, *demand.jobs]
-    found = [
-        LoadCandidates(workload=workload, candidates=candidates_for(workload, specs_of(searched), models)) for workload in workloads
-    ]
+    found = search.candidates_on(searched)
     options: list[Option] = []
     for host in searched:
         made, reasons = search.options_of(host, found)
@@ -104,6 +93,27 @@ def examine_catalogue(
         ),
         num_candidates=sum(len(one.candidates) for one in found if one.candidates is not None),
         refused=tuple(refused),
+    )
+
+
+def search_of(
+    demand: Demand,
+    *,
+    catalogue: Catalogue,
+    rules: Rules,
+    on: date,
+    measured: Sequence[MeasuredMachine] = (),
+    floors: Mapping[str, int] | None = None,
+    seed: int = 0,
+) -> HostSearch:
+    """Return the common inputs of all options of a demand."""
+    own = tuple(run.machine.accelerator for run in measured if run.machine.accelerator is not None)
+    return HostSearch(
+        demand=demand,
+        rules=rules,
+        models=Models(catalogue=catalogue, calibration=shipped_calibration(), measured=tuple(measured), floors=floors or {}),
+        market=Market(catalogue=catalogue, day=on, measured=own, place=place_of(demand, catalogue=catalogue)),
+        context=context_of(demand, rules, drifts_from(catalogue), num=NUM_SCENARIOS, seed=seed),
     )
 
 
@@ -169,6 +179,33 @@ class HostSearch:
             )
             for procurement in procurements
         ]
+
+    def candidates_on(self, searched: Sequence[Host]) -> list[LoadCandidates]:
+        """Return the candidates of every load on the accelerators of some hosts."""
+        workloads: list[Service | Job] = [*self.demand.services, *self.demand.jobs]
+        specs = specs_of(searched)
+        return [LoadCandidates(workload=one, candidates=candidates_for(one, specs, self.models)) for one in workloads]
+
+    def options_by(
+        self,
+        host: Host,
+        found: Sequence[LoadCandidates],
+        *,
+        terms: SelectionTerms,
+        procure: Callable[[Machine, Sequence[Load]], Iterable[tuple[Procurement, Sequence[str]]]],
+    ) -> list[Option]:
+        """Return the options of procurements that are not the market's, such as a quote, each with the reasons that refuse it.
+
+        None where the performance model does not support a load on this host.
+        """
+        known: dict[tuple[str, int], Capability] = {}
+        chosen = [pick for one in found if (pick := self._chosen(one, host, known, terms=terms)) is not None]
+        if len(chosen) < len(found):
+            return []
+        capabilities, refusals = [capability for capability, _ in chosen], [why for _, why in chosen if why]
+        machine = with_capabilities(host, capabilities, catalogue=self.models.catalogue)
+        loads = loads_of(self.demand, capabilities=capabilities, rules=self.rules)
+        return [self._with_margin(one, loads, (*refusals, *reasons)) for one, reasons in procure(machine, loads)]
 
     def alone(self, workload: Service | Job, *, among: int) -> HostSearch:
         """Return the search for one load of several, each with a confidence that makes their joint confidence the demanded one."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from aigc_bench.core.collection import uncollected
 from aigc_bench.plan.hardware.measured_runs import MeasuredMachine, left_out
 from aigc_bench.plan.planner import plan_demand
+from aigc_bench.plan.quoted_options import with_quotes
 from aigc_bench.plan.records.demand import Demand, Job, Service
 from aigc_bench.plan.records.plan import Plan
 from aigc_bench.plan.replay.confirm import Floors, confirmed
@@ -57,4 +58,5 @@ def _full_plan(
     # Before the replay: a confirmed plan is a copy of this one and keeps its notes.
     plan = plan.model_copy(update={"notes": notes})
     replayer = Replayer(demand=demand, rules=plan.rules, catalogue=catalogue, model=ServiceModel(catalogue), seed=seed)
-    return with_risk(confirmed(plan, replayer=replayer, planner=on_one), catalogue=catalogue, seed=seed)
+    found = with_risk(confirmed(plan, replayer=replayer, planner=on_one), catalogue=catalogue, seed=seed)
+    return with_quotes(found, catalogue=catalogue, on=on, measured=measured, seed=seed)

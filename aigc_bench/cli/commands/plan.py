@@ -20,6 +20,7 @@ from aigc_bench.core.messages import message
     "--model", "code", multiple=True, metavar="MODULE:FUNCTION", help=message("Allow this code, which the demand names as a model.")
 )
 @click.option("--accelerator", "accelerators", multiple=True, metavar="ID", help=message("Consider this accelerator only."))
+@click.option("--quote", "quotes", multiple=True, metavar="FILE", help=message("Compare the vendors' quotes in this TOML or CSV file."))
 @click.option(
     "--out", type=click.Path(path_type=Path), help=message("Folder for plan.html, plan.json and CSV files; with --new, the file.")
 )
@@ -33,6 +34,7 @@ def command(
     use_invalid: tuple[str, ...],
     code: tuple[str, ...],
     accelerators: tuple[str, ...],
+    quotes: tuple[str, ...],
     out: Path | None,
     key: str | None,
     as_keys: bool,
@@ -55,7 +57,7 @@ def command(
     elif demand is None:
         raise click.UsageError(message("give a DEMAND.toml, or --new SCENARIO to write one"))
     else:
-        plan = api.plan(demand, runs=runs, use_invalid=use_invalid, accelerators=accelerators, code=code)
+        plan = api.plan(demand, runs=runs, use_invalid=use_invalid, accelerators=accelerators, code=code, quotes=quotes)
         from aigc_bench.plan.output.contract import contract
         from aigc_bench.plan.output.plan_view import plan_view
 

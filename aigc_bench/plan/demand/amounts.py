@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
@@ -17,12 +18,14 @@ from pydantic.fields import FieldInfo
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
 
-_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|sec|m|min|h|d|day|days|w|week|weeks|month|months|y|year|years)\s*")
+_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|us|µs|μs|s|sec|m|min|h|d|day|days|w|week|weeks|month|months|y|year|years)\s*")
 
 
+LEAST_BARE_S = 60.0
+"""Deadlines and lives are stated in hours, days or years; below a minute a bare number has lost its unit (assumed)."""
 DAY_S, YEAR_S = 86400.0, 365.25 * 86400.0
-# By the first letter; a month is a twelfth of a year of 365.25 days.
-_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": DAY_S, "w": 7 * DAY_S, "month": YEAR_S / 12, "y": YEAR_S}
+# By the first letter; a month is a twelfth of a year of 365.25 days. The micro sign and the Greek letter are two characters.
+_SECONDS = {"ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "s": 1.0, "m": 60.0, "h": 3600.0, "d": DAY_S, "w": 7 * DAY_S, "month": YEAR_S / 12, "y": YEAR_S}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +50,7 @@ class Range:
     def _example(self, number: float) -> str:
         """Return the conversion that the usual mistake needs: percent for a fraction, years for seconds."""
         if self.are_seconds:
-            return message(" (a bare number is in seconds; write 90s, 8h, 7d or 3y)")
+            return message(" (a bare number is in seconds; write 200ms, 90s, 8h, 7d or 3y)")
         return message(" (5 % is 0.05)") if 0.99 <= self.high <= 1 < number else ""
 
     def check(self, given: object) -> None:
@@ -162,16 +165,50 @@ def _number(given: object) -> object:
 
 
 def _seconds(given: object) -> object:
-    """Return the seconds of a number or of ``90s``, ``20m``, ``8h``, ``7d``, ``2w``, ``3y``."""
+    """Return the seconds of a number or of ``200ms``, ``90s``, ``20m``, ``8h``, ``7d``, ``2w``, ``3y``."""
     seconds = given
     if not _is_number(given):
         match = _DURATION.fullmatch(given.lower()) if isinstance(given, str) else None
         if match is None:
-            raise ValueError(message("is not a duration; write 90s, 20m, 8h, 7d, 2w or 3y"))
+            raise ValueError(message("is not a duration; write 200ms, 90s, 20m, 8h, 7d, 2w or 3y"))
         number, unit = float(match[1]), match[2]
         # "m" and "min" are minutes; only the full word means a month.
-        seconds = number * _SECONDS["month" if unit.startswith("month") else unit[0]]
+        seconds = number * _SECONDS["month" if unit.startswith("month") else unit if unit in _SECONDS else unit[0]]
     return seconds
+
+
+def _day(given: object) -> object:
+    """Return the day of a date of the file, or of a text ``2026-11-30``."""
+    if isinstance(given, datetime):
+        return given.date()
+    if isinstance(given, str):
+        try:
+            return date.fromisoformat(given.strip())
+        except ValueError:
+            pass
+    if not isinstance(given, date):
+        raise ValueError(message("is not a day; write 2026-11-30"))
+    return given
+
+
+def _bound(most_bare_s: float, example: str) -> BeforeValidator:
+    """Return the reader of a latency bound: a bare number is in seconds, and refused where it looks like milliseconds."""
+
+    def read(given: object) -> object:
+        if _is_number(given) and isinstance(given, int | float) and given >= most_bare_s:
+            raise ValueError(
+                message("has no unit and may be seconds or milliseconds; write {given:g}ms or {given:g}s, {example}", given=given, example=example)
+            )
+        return _seconds(given)
+
+    return BeforeValidator(read)
+
+
+def _long(given: object) -> object:
+    """Return the seconds of a time limit; a bare number below a minute is refused, since it is rarely meant in seconds."""
+    if _is_number(given) and isinstance(given, int | float) and 0 < given < LEAST_BARE_S:
+        raise ValueError(message("has no unit and would be {given:g} seconds; write {given:g}s, {given:g}h or {given:g}d", given=given))
+    return _seconds(given)
 
 
 def _names(given: object) -> object:
@@ -181,6 +218,11 @@ def _names(given: object) -> object:
 WrittenAmount = Annotated[Amount, BeforeValidator(_amount)]
 Number = Annotated[float, BeforeValidator(_number)]
 Duration = Annotated[float, BeforeValidator(_seconds)]
+# No service that people wait for has such a bound in seconds: a bare 200 is one of milliseconds.
+TokenBound = Annotated[float, _bound(10.0, message("such as 200ms or 2s"))]
+LatencyBound = Annotated[float, _bound(200.0, message("such as 500ms or 300s"))]
+LongDuration = Annotated[float, BeforeValidator(_long)]
+Day = Annotated[date, BeforeValidator(_day)]
 Whole = Annotated[int, Field(strict=True)]
 Flag = Annotated[bool, Field(strict=True)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]

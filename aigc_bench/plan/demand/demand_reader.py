@@ -15,6 +15,7 @@ from aigc_bench.core.errors import AigcBenchError
 from aigc_bench.core.messages import message
 from aigc_bench.core.toml_file import check, check_kind, inner_record
 from aigc_bench.plan.demand.arrival_rates import read_arrivals
+from aigc_bench.plan.demand.quotes import quote_of, repeated_names
 from aigc_bench.plan.demand.schema import WrittenDemand
 from aigc_bench.plan.demand.services_and_jobs import Check, batch_of, checks_of, service_of, training_of, with_own_model
 from aigc_bench.plan.demand.site_and_limits import colocation_of, constraints_of, dataset_of, demand_table, finance_of, site_of
@@ -110,11 +111,13 @@ def _convert(written: WrittenDemand, *, catalogue: Catalogue, folder: Path) -> t
     jobs += attempts.make_all(written.training, "training", checks=checks, maker=training_of, prepare=own)
     make_data = partial(dataset_of, catalogue=catalogue)
     datasets = attempts.make_all(written.dataset, "dataset", checks=lambda _: (), maker=make_data)
+    make_quote = partial(quote_of, catalogue=catalogue)
+    quotes = attempts.make_all(written.quote, "quote", checks=lambda _: (), maker=make_quote)
     site = attempts.make("site", lambda: site_of(written.site, catalogue=catalogue))
     colocation = attempts.make("colocation", lambda: colocation_of(written.colocation, catalogue=catalogue))
     finance = attempts.make("finance", lambda: finance_of(written.finance, catalogue=catalogue))
     constraints = attempts.make("constraints", lambda: constraints_of(written.constraints, catalogue=catalogue))
-    attempts.problems += _whole(written)
+    attempts.problems += [*_whole(written), *(f"{WHOLE}{problem}" for problem in repeated_names(quotes))]
     if attempts.problems:
         return None, attempts.problems
     # Each of site, colocation, finance and constraints has exactly one entry: without it there would be a problem above.
@@ -123,6 +126,7 @@ def _convert(written: WrittenDemand, *, catalogue: Catalogue, folder: Path) -> t
         services=tuple(services),
         jobs=tuple(jobs),
         datasets=tuple(datasets),
+        quotes=tuple(quotes),
         site=site[0],
         colocation=colocation[0],
         finance=finance[0],

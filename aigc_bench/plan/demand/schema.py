@@ -15,11 +15,15 @@ from aigc_bench.core.records import Setting
 from aigc_bench.plan.demand.amounts import (
     DAY_S,
     YEAR_S,
+    Day,
     Duration,
     Flag,
+    LatencyBound,
+    LongDuration,
     Names,
     Number,
     Table,
+    TokenBound,
     Whole,
     WrittenAmount,
     between,
@@ -28,6 +32,7 @@ from aigc_bench.plan.demand.amounts import (
     zero_or,
 )
 from aigc_bench.plan.records.demand import CoolingMethod, OptionKind
+from aigc_bench.plan.records.quote import QuoteTerm
 
 ARRIVALS = ("users", "rate", "hourly_requests", "trace")
 
@@ -48,9 +53,9 @@ class Named(Table):
 class WrittenSlo(Table):
     """``[service.slo]``: the latency bounds, and the share of requests that must meet them."""
 
-    ttft: Duration | None = documented(message("TTFT bound: time to the first token"), limits=lasting(1e-6, 30 * DAY_S))
-    tpot: Duration | None = documented(message("TPOT bound: time per further token"), limits=lasting(1e-6, DAY_S))
-    latency: Duration | None = documented(
+    ttft: TokenBound | None = documented(message("TTFT bound: time to the first token"), limits=lasting(1e-6, 30 * DAY_S))
+    tpot: TokenBound | None = documented(message("TPOT bound: time per further token"), limits=lasting(1e-6, DAY_S))
+    latency: LatencyBound | None = documented(
         message("latency bound: time to the last byte of the response"), limits=lasting(1e-6, 365 * DAY_S)
     )
     # Below 100: a queue's wait has an exponential tail, so no fleet keeps a bound for every request.
@@ -104,7 +109,7 @@ class WrittenService(Named):
     )
     request_kb: WrittenAmount | None = documented(message("request size"), unit="kB", limits=zero_or(1e-3, 1e9))
     response_kb: WrittenAmount | None = documented(message("response size"), unit="kB", limits=zero_or(1e-3, 1e9))
-    kept: Duration | None = documented(message("retention of responses (default 30 days)"), limits=lasting(1, 100 * YEAR_S))
+    kept: LongDuration | None = documented(message("retention of responses (default 30 days)"), limits=lasting(1, 100 * YEAR_S))
     slo: WrittenSlo = documented("the SLO", default=WrittenSlo())
     precisions: Names = documented(message("allowed precisions (default: all that the engines support)"), default=())
     engines: Names = documented(message("allowed engines (default: all)"), default=())
@@ -144,8 +149,8 @@ class WrittenBatch(Named):
     items: WrittenAmount = documented(
         message("items per run (language models: responses)"), unit="item", limits=zero_or(1e-3, 1e15), default=...
     )
-    deadline: Duration = documented(message("time limit of one run"), limits=lasting(1, 10 * YEAR_S), default=...)
-    every: Duration = documented(message("interval between runs"), limits=lasting(1, 10 * YEAR_S), default=DAY_S)
+    deadline: LongDuration = documented(message("time limit of one run"), limits=lasting(1, 10 * YEAR_S), default=...)
+    every: LongDuration = documented(message("interval between runs"), limits=lasting(1, 10 * YEAR_S), default=DAY_S)
     input_tokens: WrittenAmount | None = documented(
         message("tokens per prompt (language models)"), unit="token", limits=between(1, 1e7)
     )
@@ -154,7 +159,7 @@ class WrittenBatch(Named):
     )
     item_kb: WrittenAmount | None = documented(message("input size per item"), unit="kB", limits=zero_or(1e-3, 1e9))
     response_kb: WrittenAmount | None = documented(message("result size per item"), unit="kB", limits=zero_or(1e-3, 1e9))
-    kept: Duration | None = documented(message("retention of results (default 30 days)"), limits=lasting(1, 100 * YEAR_S))
+    kept: LongDuration | None = documented(message("retention of results (default 30 days)"), limits=lasting(1, 100 * YEAR_S))
     settings: Mapping[str, Setting] = documented(message("settings of the model family"), default={})
     precisions: Names = documented(message("allowed precisions"), default=())
     engines: Names = documented(message("allowed engines"), default=())
@@ -176,9 +181,9 @@ class WrittenTraining(Named):
     samples: WrittenAmount | None = documented(
         message("samples to train on (other families)"), unit="sample", limits=zero_or(1, 1e15)
     )
-    deadline: Duration = documented(message("time limit of one run"), limits=lasting(1, 10 * YEAR_S), default=...)
+    deadline: LongDuration = documented(message("time limit of one run"), limits=lasting(1, 10 * YEAR_S), default=...)
     # A single run needs the machines for its window only, but they are bought for the whole life.
-    every: Duration | None = documented(
+    every: LongDuration | None = documented(
         message("interval between runs (default: one run, counted as repeated without pause)"), limits=lasting(1, 10 * YEAR_S)
     )
     sample_kb: WrittenAmount | None = documented(
@@ -217,6 +222,33 @@ class WrittenDataset(Table):
         if (self.profile is None) == (self.size_gb is None):
             raise ValueError(message("give either profile or size_gb"))
         return self
+
+
+class WrittenQuote(Table):
+    """``[[quote]]``: a vendor's price for a server that is bought, or for an instance that is rented by the hour."""
+
+    name: str = documented(message("a name of your own, such as the quote's number"), default=...)
+    vendor: str = documented(message("who gave the quote"), default=...)
+    accelerator: str = documented(message("accelerator, any spelling"), default=...)
+    accelerators: Whole | None = documented(
+        message("accelerators of one server or instance (default: those of the server)"), unit="count", limits=between(1, 1024)
+    )
+    server: str | None = documented(message("the server by its id, see `aigc-bench list servers` (default: one that holds them)"))
+    units: Whole | None = documented(message("servers or instances offered (default: any number)"), unit="count", limits=between(1, 1e6))
+    term: QuoteTerm = documented(
+        message("purchase; or on_demand, spot, reserved_1y, reserved_3y of a rent, whose price is per hour"), default="purchase"
+    )
+    price: Number = documented(
+        message("price of one server, or of one instance for an hour"), unit="currency", limits=between(1e-4, 1e12), default=...
+    )
+    currency: str = documented(message("currency of its amounts: USD, EUR, CNY ..."), default="USD")
+    vat: Number = documented(message("tax inside its amounts, 0.19 is 19 %"), unit="fraction", limits=zero_or(1e-3, 0.5), default=0.0)
+    support_per_year: Number = documented(
+        message("support of one server for a year, where it is not in the price"), unit="currency/year", limits=zero_or(0.01, 1e10), default=0.0
+    )
+    delivery: LongDuration | None = documented(message("time from order to service (default: none)"), limits=lasting(3600, 5 * YEAR_S))
+    dated: Day | None = documented(message("day of the quote"))
+    valid_until: Day | None = documented(message("last day on which it can be ordered"))
 
 
 class WrittenSite(Table):
@@ -282,7 +314,7 @@ class WrittenFinance(Table):
     discount_rate: WrittenAmount | None = documented(
         message("interest per year (default: discount_rate)"), unit="fraction/year", limits=zero_or(1e-6, 1)
     )
-    life: Duration = documented(message("service life of the servers"), limits=lasting(30 * DAY_S, 30 * YEAR_S), default=3 * YEAR_S)
+    life: LongDuration = documented(message("service life of the servers"), limits=lasting(30 * DAY_S, 30 * YEAR_S), default=3 * YEAR_S)
     residual_share: WrittenAmount | None = documented(
         message("resale value over purchase price (default: by life)"), unit="fraction", limits=zero_or(1e-6, 1)
     )
@@ -330,13 +362,14 @@ class WrittenDemand(Table):
     growth_per_year: WrittenAmount | None = documented(
         message("growth of all rates per year, 0.3 is 30 %"), unit="fraction/year", limits=zero_or(1e-4, 10)
     )
-    horizon: Duration | None = documented(
+    horizon: LongDuration | None = documented(
         message("planning horizon for growth (default: today's demand)"), limits=lasting(DAY_S, 30 * YEAR_S)
     )
     service: tuple[WrittenService, ...] = documented("services", default=())
     batch: tuple[WrittenBatch, ...] = documented(message("batch jobs"), default=())
     training: tuple[WrittenTraining, ...] = documented(message("training and fine-tuning jobs"), default=())
     dataset: tuple[WrittenDataset, ...] = documented(message("stored data sets"), default=())
+    quote: tuple[WrittenQuote, ...] = documented(message("vendors' quotes"), default=())
     site: WrittenSite = documented(message("the site"), default=WrittenSite())
     colocation: WrittenColocation = documented("a colocation", default=WrittenColocation())
     finance: WrittenFinance = documented("finance", default=WrittenFinance())

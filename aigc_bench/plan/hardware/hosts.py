@@ -75,7 +75,7 @@ def why_not_sold(
     if is_announced(spec, on=on):
         return message("for sale: {name} is only announced and not available on {on}", name=spec.name, on=on.isoformat())
     sale = catalogue.sales.get(spec.id)
-    reason = None if sale is None else _why_not_there(spec, sale, on=on, place=place)
+    reason = why_not_there(spec, catalogue=catalogue, place=place)
     if reason is not None:
         return reason
     if sale is not None and _has_ended(sale, on=on) and not _is_quoted(spec, catalogue, on):
@@ -104,8 +104,11 @@ def _has_ended(sale: Sale, *, on: date) -> bool:
     return sale.status == "ended" and (sale.last_sale is None or sale.last_sale < on.isoformat())
 
 
-def _why_not_there(spec: AcceleratorSpec, sale: Sale, *, on: date, place: Place) -> str | None:
-    """Return why a part is not sold at all, or not at that place."""
+def why_not_there(spec: AcceleratorSpec, *, catalogue: Catalogue, place: Place) -> str | None:
+    """Return why a part is not sold at all, or not at that place: whoever quotes it cannot deliver it."""
+    sale = catalogue.sales.get(spec.id)
+    if sale is None:
+        return None
     if sale.status == "never":
         return message("for sale: {name} was announced and never sold in volume", name=spec.name)
     if sale.status == "cloud_only":
@@ -208,7 +211,7 @@ def hosts(catalogue: Catalogue) -> tuple[Host, ...]:
     held = {host.spec.id for host in found}
     rented = {price.gpu_id for price in catalogue.cloud_prices.values() if not price.is_historic}
     others = [spec for spec in catalogue.accelerators.values() if spec.id not in held and (spec.price or spec.id in rented)]
-    return (*found, *(_host_of_cards(spec, catalogue) for spec in others if spec.tdp_w and _is_sold(spec)))
+    return (*found, *(host_of_cards(spec, catalogue) for spec in others if spec.tdp_w and _is_sold(spec)))
 
 
 def _is_sold(spec: AcceleratorSpec) -> bool:
@@ -248,8 +251,9 @@ def _server_host(server: ServerSpec, catalogue: Catalogue) -> Host | None:
     return Host(spec=spec, server=server, sheet=sheet_of(server, catalogue), machine=_machine(match, spec, server, catalogue))
 
 
-def _host_of_cards(spec: AcceleratorSpec, catalogue: Catalogue) -> Host:
-    count = usual_count(spec)
+def host_of_cards(spec: AcceleratorSpec, catalogue: Catalogue, *, count: int | None = None) -> Host:
+    """Return a host of that number of cards (default: the usual one of their form), with the parts that the catalogue assumes."""
+    count = usual_count(spec) if count is None else count
     match = built_up(
         count,
         spec,

@@ -84,9 +84,13 @@ class Market:
         rented = [SelectionTerms(kind="cloud", instance=size) for size in sorted(sizes, key=lambda size: size or 0)]
         if not host.is_for_sale:
             return rented
+        return [*self.purchase_terms(demand, is_alone=is_alone), *rented]
+
+    def purchase_terms(self, demand: Demand, *, is_alone: bool) -> list[SelectionTerms]:
+        """Return the terms of a purchase for an own room and for a colocation."""
         prices = {"owned": self._watt_usd_per_year(demand), "colocated": _space_usd_per_year(demand)}
         kinds: tuple[OptionKind, ...] = ("owned", "colocated")
-        return [*(SelectionTerms(kind=kind, watt_usd_per_year=prices[kind], is_alone=is_alone) for kind in kinds), *rented]
+        return [SelectionTerms(kind=kind, watt_usd_per_year=prices[kind], is_alone=is_alone) for kind in kinds]
 
     def _watt_usd_per_year(self, demand: Demand) -> float:
         """Return USD per year of a peak watt in an own room: UPS and cooling plant as an annuity, and the demand charge."""

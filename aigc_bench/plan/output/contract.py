@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ def contract(view: PlanView) -> dict[str, Any]:
         "recommendation": _recommendation(best) if best is not None and is_accepted else None,
         "options": [_option(option) for option in plan.options],
         "certainty": _plain(plan.certainty),
+        "quotes": [_plain(one) for one in plan.quotes],
         "rests_on": [one.model_dump(mode="json") for one in basis.numbers] if is_accepted else [],
         "next_measurements": [one.model_dump(mode="json") for one in basis.measurements],
         "assumptions": [
@@ -78,6 +80,10 @@ def _plain(value: object) -> Any:
     if isinstance(value, Record):
         # Excluded fields are derivations: objects of the process, not numbers of the plan.
         return {name: _plain(getattr(value, name)) for name, field in type(value).model_fields.items() if not field.exclude}
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, date):
+        return value.isoformat()
     return [_plain(one) for one in value] if isinstance(value, tuple) else value
 
 

@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import Field
 
 from aigc_bench.core.records import Estimate, Mode, OwnModel, Record, Setting
+from aigc_bench.plan.records.quote import Quote
 from aigc_bench.plan.site.power_chain import DESIGN_RISE_K
 
 JobKind = Literal["batch", "training", "finetuning"]
@@ -201,6 +202,7 @@ class Demand(Record):
     services: tuple[Service, ...] = ()
     jobs: tuple[Job, ...] = ()
     datasets: tuple[Dataset, ...] = ()
+    quotes: tuple[Quote, ...] = ()
     site: Site
     colocation: Colocation = Colocation()
     finance: Finance

@@ -1,0 +1,330 @@
+"""Plan a demand on vendors' quotes, and compare each with the market, the recommendation and the other quotes.
+
+    total     capex x (1 - residual) + (opex + support) x (years - delivery) + bridge        over the life of the servers from today
+    bridge    yearly cost of the cheapest accepted rent on demand x delivery                  capacity until the quoted one is there
+    equal at  unit price + (total of the other - total) / slope
+    slope     bought: units x ((1 - residual) + adders share x annuity factor x (years - delivery))
+              rented: instances paid x hours of a year x (years - delivery)
+
+A purchase at the prices of the catalogue has no delivery time. A quote is a firm price: its interval is that of the exchange rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from statistics import median
+from typing import TYPE_CHECKING
+
+from aigc_bench.core.messages import message
+from aigc_bench.core.records import Estimate
+from aigc_bench.core.units import quantity
+from aigc_bench.plan.catalogue_search import HostSearch, newest_day, search_of
+from aigc_bench.plan.hardware.hosts import Host, allowed, host_of_cards, hosts, why_not_there
+from aigc_bench.plan.hardware.measured_runs import MeasuredMachine
+from aigc_bench.plan.money.annuity import annuity
+from aigc_bench.plan.money.offer import Offer
+from aigc_bench.plan.money.rents import rents
+from aigc_bench.plan.options.assemble import Procurement, ranked
+from aigc_bench.plan.options.procurement import OF_A_FORM, in_instances, procurements_of, unwanted, without_fabric
+from aigc_bench.plan.options.wording import describe
+from aigc_bench.plan.records.demand import Demand, Finance
+from aigc_bench.plan.records.loads import Load
+from aigc_bench.plan.records.machine import Machine
+from aigc_bench.plan.records.plan import Option, Plan
+from aigc_bench.plan.records.quote import Quote, QuotedPlan
+from aigc_bench.plan.risk.probabilities import sampled_option, with_probabilities
+from aigc_bench.plan.search.selection import SelectionTerms
+from aigc_bench.plan.stats.estimates import complement, estimate, named, plus, scaled, times, zero
+from aigc_bench.plan.stats.price_aging import hardware_price
+
+if TYPE_CHECKING:
+    from aigc_bench.catalog.loader import Catalogue
+
+TOTAL = message("capex x (1 - residual) + (opex + support) x (years - delivery) + bridge")
+SAME = 0.005
+"""Relative difference of two costs that is printed as none."""
+WEEKS_PER_YEAR = 365.25 / 7
+
+
+def with_quotes(
+    plan: Plan, *, catalogue: Catalogue, on: date | None = None, measured: Sequence[MeasuredMachine] = (), seed: int = 0
+) -> Plan:
+    """Return the plan with its demand's quotes, each planned and compared, in the order of the demand."""
+    if not plan.demand.quotes:
+        return plan
+    day = on or newest_day(catalogue)
+    search = search_of(plan.demand, catalogue=catalogue, rules=plan.rules, on=day, measured=measured, seed=seed)
+    bridge = _bridge(plan)
+    priced = [_priced(quote, search, bridge=bridge, life=plan.demand.finance) for quote in plan.demand.quotes]
+    return plan.model_copy(update={"quotes": tuple(_compared(one, priced, plan) for one in priced)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Priced:
+    """A quote's row before it is compared; ``slope`` is the change of its total in USD for one of its unit price."""
+
+    row: QuotedPlan
+    slope: float = 0.0
+    saved_per_year: float = 0.0
+    """USD of total that a year less of delivery saves."""
+
+    @property
+    def total(self) -> float | None:
+        """Return the total in USD of an accepted quote."""
+        return self.row.total_usd.value if self.row.accepted and self.row.total_usd is not None else None
+
+
+def _bridge(plan: Plan) -> Option | None:
+    """Return the cheapest accepted rent that starts now and can be given back: one on demand."""
+    rented = [one for one in plan.options if one.accepted and one.kind == "cloud" and one.term == "on_demand" and not one.parts]
+    return min(rented, key=lambda one: one.opex_usd_per_year.value, default=None)
+
+
+def _priced(quote: Quote, search: HostSearch, *, bridge: Option | None, life: Finance) -> _Priced:
+    catalogue, day = search.models.catalogue, search.market.day
+    spec = catalogue.accelerators[quote.accelerator]
+    host = _host_of(quote, catalogue)
+    market = _market_price(quote, host, search)
+    questions = tuple(_questions(quote, on=day))
+    limits = search.demand.constraints
+    refusals = [why for why in (allowed(spec, limits), why_not_there(spec, catalogue=catalogue, place=search.market.place)) if why]
+    made = _options(quote, host, search, refusals=refusals)
+    if not made:
+        words = message("the performance model does not support {name} for every load of the demand", name=spec.name)
+        row = QuotedPlan(
+            quote=quote, what=_offered(quote), accepted=False, market_usd=market, reasons=(*refusals, words), questions=questions
+        )
+        return _Priced(row=row)
+    best = ranked(made)[0]
+    option = with_probabilities(sampled_option(best, search.context), search.context)
+    return _costed(quote, option, bridge=bridge, finance=life, market=market, questions=questions)
+
+
+def _offered(quote: Quote) -> str:
+    return message("{count} x {accelerator}", count=quote.num_accelerators, accelerator=quote.accelerator)
+
+
+def _costed(
+    quote: Quote, option: Option, *, bridge: Option | None, finance: Finance, market: Estimate | None, questions: Sequence[str]
+) -> _Priced:
+    """Return the row of a quote with its total over the life."""
+    waits = min(quote.delivery_years, finance.life_years)
+    served = finance.life_years - waits
+    support = scaled(quote.support_usd_per_year, option.num_servers) if quote.support_usd_per_year else zero("usd/year")
+    running = plus(option.opex_usd_per_year, support)
+    lost = times(option.capex_usd, complement(finance.residual_share), unit="usd")
+    rented = bridge if waits > 0 else None
+    bridged = scaled(rented.opex_usd_per_year, waits, unit="usd") if rented else zero("usd")
+    total = named(plus(lost, scaled(running, served, unit="usd"), bridged), TOTAL)
+    # Per unit of each load the bridge and the support count, too; shares of the loads are those of the option.
+    plain = plus(lost, scaled(option.opex_usd_per_year, finance.life_years, unit="usd")).value
+    share = total.value / plain if plain > 0 else 1.0
+    row = QuotedPlan(
+        quote=quote,
+        what=describe(option),
+        accepted=option.accepted,
+        num_units=option.num_servers,
+        total_usd=total,
+        capex_usd=option.capex_usd,
+        opex_usd_per_year=running,
+        support_usd_per_year=support if quote.support_usd_per_year else None,
+        bridge_usd=bridged if rented else None,
+        bridge=describe(rented) if rented else None,
+        p_slo=option.p_slo,
+        market_usd=market,
+        usd_per_unit={name: scaled(cost, share) for name, cost in option.usd_per_unit.items()},
+        reasons=() if option.accepted else option.reasons,
+        questions=(*questions, *_of_supply(quote, option, waits=waits, bridge=rented), *(option.reasons if option.accepted else ())),
+    )
+    rate = running.value - (bridge.opex_usd_per_year.value if bridge else 0.0)
+    return _Priced(row=row, slope=_slope(quote, option, finance=finance, served=served), saved_per_year=-rate)
+
+
+def _slope(quote: Quote, option: Option, *, finance: Finance, served: float) -> float:
+    """Return USD of total per USD of unit price, for the same number of units."""
+    if quote.is_rent:
+        rent = sum(line.usd_per_year.value for line in option.costs if line.key == "rent")
+        return rent / quote.unit_usd.value * served
+    left = finance.residual_share.value
+    yearly = annuity(1.0, rate=finance.discount_rate.value, years=finance.life_years, residual=left)
+    return option.num_servers * ((1 - left) + finance.adders_share.value * yearly * served)
+
+
+def _host_of(quote: Quote, catalogue: Catalogue) -> Host:
+    """Return the catalogue's host that is quoted; without a row a host of that number of cards."""
+    listed = [host for host in hosts(catalogue) if host.spec.id == quote.accelerator]
+    same = [host for host in listed if host.server is not None and host.server.id == quote.server]
+    same = same or [host for host in listed if host.machine.devices_per_server == quote.num_accelerators]
+    if same:
+        return same[0]
+    return host_of_cards(catalogue.accelerators[quote.accelerator], catalogue, count=quote.num_accelerators)
+
+
+def _options(quote: Quote, host: Host, search: HostSearch, *, refusals: Sequence[str]) -> list[Option]:
+    """Return the options of a quote: in an own room and in a colocation, or rented; none where a load is not supported."""
+    # The vendor sells it, whatever the catalogue knows of the end of its sale.
+    market = replace(search.market, measured=(*search.market.measured, quote.accelerator))
+    # Without the row's own price, that of the quote holds.
+    unpriced = host.sheet.model_copy(update={"price": None})
+    price = quote.unit_usd if not quote.is_rent else host.machine.price_usd
+    quoted = replace(host, sheet=unpriced, machine=host.machine.model_copy(update={"price_usd": price}))
+    found = search.candidates_on([quoted])
+    if any(one.candidates is None for one in found):
+        return []
+    alone = len(found) == 1
+    every = (
+        [SelectionTerms(kind="cloud", instance=quote.num_accelerators)]
+        if quote.is_rent
+        else market.purchase_terms(search.demand, is_alone=alone)
+    )
+
+    def procure(terms: SelectionTerms, machine: Machine, loads: Sequence[Load]) -> Iterator[tuple[Procurement, Sequence[str]]]:
+        """Yield the procurements of the quote on some terms, each with what refuses it."""
+        made = (
+            [_rented(quote, machine)]
+            if quote.is_rent
+            else procurements_of(quoted, machine, demand=search.demand, market=market, terms=terms)
+        )
+        for one in made:
+            # What is assumed of a host without a row is its form; its price is the quote's.
+            known = replace(one, questions=tuple(text for text in one.questions if OF_A_FORM not in text))
+            against = unwanted(known, quoted, demand=search.demand, market=market)
+            fabric = without_fabric(known.offer, loads, demand=search.demand)
+            yield known, (*refusals, *against, *fabric)
+
+    options: list[Option] = []
+    for terms in every:
+        options += search.options_by(quoted, found, terms=terms, procure=lambda machine, loads, on=terms: procure(on, machine, loads))  # type: ignore[misc]
+    return options
+
+
+def _rented(quote: Quote, machine: Machine) -> Procurement:
+    offer = Offer(
+        kind="cloud",
+        term=quote.term,
+        name=message("{vendor} {count} x {accelerator}", vendor=quote.vendor, count=quote.num_accelerators, accelerator=quote.accelerator),
+        accelerator=quote.accelerator,
+        num_accelerators=quote.num_accelerators,
+        provider=quote.vendor,
+        price=scaled(quote.unit_usd, 1 / quote.num_accelerators, unit="usd/accelerator-h"),
+        unit="usd/accelerator-h",
+        as_of=quote.dated.isoformat() if quote.dated else None,
+    )
+    return Procurement(machine=in_instances(machine, offer), placement="shared", offer=offer)
+
+
+def _market_price(quote: Quote, host: Host, search: HostSearch) -> Estimate | None:
+    """Return what the catalogue knows for the same unit: the server's price, or the median of the providers' rents."""
+    catalogue, day = search.models.catalogue, search.market.day
+    if not quote.is_rent:
+        if not host.is_for_sale:
+            return None
+        return hardware_price(host.sheet, catalogue=catalogue, on=day) or host.machine.price_usd
+    found = rents(host.spec, catalogue=catalogue, on=day, is_in_china=search.market.place.is_in_china)
+    listed = [one.listed_usd for one in found if one.term == quote.term and one.listed_usd is not None and not one.is_index]
+    if not listed:
+        return None
+    middle, size = median(listed), quote.num_accelerators
+    source = message("median of {count} rents of the catalogue on the same terms", count=len(listed))
+    return estimate(middle * size, low=min(listed) * size, high=max(listed) * size, unit="usd/h", basis="datasheet", source=source)
+
+
+def _questions(quote: Quote, *, on: date) -> Iterator[str]:
+    """Yield what has to be settled before the quote is relied on, independent of the demand."""
+    if quote.valid_until is not None and quote.valid_until < on:
+        yield message("it was valid until {until}; ask for a new one", until=quote.valid_until.isoformat())
+    if quote.valid_until is None:
+        yield message("it does not say how long it is valid")
+
+
+def _of_supply(quote: Quote, option: Option, *, waits: float, bridge: Option | None) -> Iterator[str]:
+    """Yield what the number of units and the delivery leave open."""
+    if quote.num_units is not None and quote.num_units < option.num_servers:
+        yield message(
+            "it offers {offered} of the {needed} units that the demand needs; the others are counted at the same price",
+            offered=quote.num_units,
+            needed=option.num_servers,
+        )
+    weeks = waits * WEEKS_PER_YEAR
+    if bridge is not None:
+        yield message(
+            "delivered after {weeks:.0f} weeks; until then: {bridge}, {cost} of its total",
+            weeks=weeks,
+            bridge=describe(bridge),
+            cost=quantity(bridge.opex_usd_per_year.value * waits, "usd"),
+        )
+    elif waits > 0:
+        yield message("delivered after {weeks:.0f} weeks, and no accepted rent on demand carries the demand until then", weeks=weeks)
+
+
+def _compared(one: _Priced, every: Sequence[_Priced], plan: Plan) -> QuotedPlan:
+    """Return the row with its ratios and what would change them."""
+    row, best = one.row, plan.recommended
+    updates: dict[str, object] = {}
+    if row.market_usd is not None:
+        updates["over_market"] = row.quote.unit_usd.value / row.market_usd.value - 1
+    others = [other for other in every if other is not one and other.total is not None]
+    rival = min(others, key=lambda other: other.total or 0.0, default=None)
+    total, changes = row.total_usd, list[str]()
+    if total is not None and total.value > 0:
+        if best is not None and best.tco_usd.value > 0:
+            updates["over_recommended"] = total.value / best.tco_usd.value - 1
+            updates["equal_price"] = _equal_price(one, best.tco_usd.value)
+            changes += _changes(one, best.tco_usd.value, of=message("the recommendation"))
+        if rival is not None and rival.total:
+            updates |= {"best": rival.row.quote.name, "over_best": total.value / rival.total - 1}
+            changes += _changes(one, rival.total, of=message("quote {name}", name=rival.row.quote.name))
+    return row.model_copy(update={**updates, "changes": tuple(changes)})
+
+
+def _equal_price(one: _Priced, target: float) -> float | None:
+    """Return the unit price in the quote's currency, with its tax, at which the total is ``target``; ``None`` where none is."""
+    quote, total = one.row.quote, one.row.total_usd
+    if total is None or one.slope <= 0:
+        return None
+    usd = quote.unit_usd.value + (target - total.value) / one.slope
+    return usd * (1 + quote.vat) / quote.usd_per_currency.value if usd > 0 else None
+
+
+def _changes(one: _Priced, target: float, *, of: str) -> Iterator[str]:
+    """Yield what would make the quote cost as much as something else."""
+    quote, total = one.row.quote, one.row.total_usd
+    assert total is not None, "only quotes with a total are compared"
+    above = total.value / target - 1
+    price = _equal_price(one, target)
+    unit = message("an instance-hour") if quote.is_rent else message("a server")
+    if abs(above) < SAME:
+        yield message("it costs as much as {of}", of=of)
+    elif price is None:
+        yield message("no price makes it as cheap as {of}: running it costs more", of=of)
+    elif above > 0:
+        yield message(
+            "at {price} {unit} ({change}) it would cost as much as {of}",
+            price=f"{quote.currency} {money_digits(price)}",
+            unit=unit,
+            change=relative(price / quote.price - 1, less=message("less"), more=message("more")),
+            of=of,
+        )
+    else:
+        yield message(
+            "up to {price} {unit} ({change}) it costs less than {of}",
+            price=f"{quote.currency} {money_digits(price)}",
+            unit=unit,
+            change=relative(price / quote.price - 1, less=message("less"), more=message("more")),
+            of=of,
+        )
+    sooner = quote.delivery_years - (total.value - target) / one.saved_per_year if one.saved_per_year > 0 else -1.0
+    if above >= SAME and 0 <= sooner < quote.delivery_years:
+        yield message("delivered within {weeks:.0f} weeks it would cost as much as {of}", weeks=sooner * WEEKS_PER_YEAR, of=of)
+
+
+def money_digits(amount: float) -> str:
+    """Return an amount in its own currency: whole units from a thousand on, else cents."""
+    return f"{amount:,.0f}" if abs(amount) >= 1000 else f"{amount:,.2f}"
+
+
+def relative(share: float, *, less: str, more: str) -> str:
+    """Return a difference in whole per cent with the word for its direction: ``8 % less``."""
+    return message("{percent:.0f} % {word}", percent=100 * abs(share), word=less if share < 0 else more)
