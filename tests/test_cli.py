@@ -44,7 +44,19 @@ OPTIONS = {
         "--percentile --precision --profile --rate --requests --run --scenario --seed --set --slo-latency --slo-tpot "
         "--slo-ttft --trace"
     ).split(),
-    "plan": ["--accelerator", "--explain", "--help", "--json", "--keys", "--model", "--new", "--out", "--run", "--use-invalid"],
+    "plan": [
+        "--accelerator",
+        "--explain",
+        "--help",
+        "--json",
+        "--keys",
+        "--model",
+        "--new",
+        "--out",
+        "--quote",
+        "--run",
+        "--use-invalid",
+    ],
     "validate": ["--by", "--help", "--json", "--rows"],
     "report": ["--demand", "--help", "--json", "--out"],
     "list": ["--help", "--json"],

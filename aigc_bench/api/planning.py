@@ -31,7 +31,8 @@ def plan(
     ``runs`` are recorded runs whose numbers are used where they fit, invalid ones only where ``use_invalid`` names their case;
     the recommended option is replayed by discrete events. ``accelerators`` narrows the search, ``on`` is the day of
     prices, by default the newest that the catalogue knows. ``code`` permits the ``module:function`` that the demand names
-    as models. ``quotes`` are files of vendors' quotes, added to those of the demand. Raises ``UsageError`` with every mistake of the file.
+    as models. ``quotes`` are files of vendors' quotes, added to those of the demand. Raises ``UsageError`` with every
+    mistake of a file.
 
     >>> plan = ab.plan("examples/nightly-images.toml", accelerators="l40s")
     >>> plan.to_pandas()[["rank", "kind", "accelerator", "accepted"]].head(2)

@@ -28,7 +28,12 @@ def quotes(view: PlanView) -> Iterator[str]:
         total = row.found.total_usd
         cost = quantity(total.value, "usd") if total is not None else "–"
         standing = "" if row.found.accepted else message(", does not meet the demand")
-        yield from wrapped(message("{title}: {unit}, total {cost}{standing}", title=row.title, unit=translated(row.unit), cost=cost, standing=standing), indent=2)
+        yield from wrapped(
+            message(
+                "{title}: {unit}, total {cost}{standing}", title=row.title, unit=translated(row.unit), cost=cost, standing=standing
+            ),
+            indent=2,
+        )
         yield from wrapped(f"{translated(row.compared)}.", indent=4)
         for note in row.notes[:NUM_NOTES]:
             text = translated(note)

@@ -1,7 +1,7 @@
 """Plan a demand on vendors' quotes, and compare each with the market, the recommendation and the other quotes.
 
-    total     capex x (1 - residual) + (opex + support) x (years - delivery) + bridge        over the life of the servers from today
-    bridge    yearly cost of the cheapest accepted rent on demand x delivery                  capacity until the quoted one is there
+    total     capex x (1 - residual) + (opex + support) x (years - delivery) + bridge       over the life of the servers
+    bridge    yearly cost of the cheapest accepted rent on demand / mean growth x delivery   capacity until then
     equal at  unit price + (total of the other - total) / slope
     slope     bought: units x ((1 - residual) + adders share x annuity factor x (years - delivery))
               rented: instances paid x hours of a year x (years - delivery)
@@ -14,10 +14,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING
 
-from aigc_bench.core.messages import message
+from aigc_bench.core.messages import message, plural
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.catalogue_search import HostSearch, newest_day, search_of
@@ -29,13 +30,14 @@ from aigc_bench.plan.money.rents import rents
 from aigc_bench.plan.options.assemble import Procurement, ranked
 from aigc_bench.plan.options.procurement import OF_A_FORM, in_instances, procurements_of, unwanted, without_fabric
 from aigc_bench.plan.options.wording import describe
-from aigc_bench.plan.records.demand import Demand, Finance
+from aigc_bench.plan.records.demand import Finance
 from aigc_bench.plan.records.loads import Load
 from aigc_bench.plan.records.machine import Machine
 from aigc_bench.plan.records.plan import Option, Plan
 from aigc_bench.plan.records.quote import Quote, QuotedPlan
 from aigc_bench.plan.risk.probabilities import sampled_option, with_probabilities
 from aigc_bench.plan.search.selection import SelectionTerms
+from aigc_bench.plan.sizing.fleets import grown
 from aigc_bench.plan.stats.estimates import complement, estimate, named, plus, scaled, times, zero
 from aigc_bench.plan.stats.price_aging import hardware_price
 
@@ -56,8 +58,9 @@ def with_quotes(
         return plan
     day = on or newest_day(catalogue)
     search = search_of(plan.demand, catalogue=catalogue, rules=plan.rules, on=day, measured=measured, seed=seed)
-    bridge = _bridge(plan)
-    priced = [_priced(quote, search, bridge=bridge, life=plan.demand.finance) for quote in plan.demand.quotes]
+    # The rent is of the mean year of the horizon, the bridge carries today's load.
+    bridge = _bridge(plan, grown_by=grown(plan.demand.growth)[1].value)
+    priced = [_priced(quote, search, bridge=bridge) for quote in plan.demand.quotes]
     return plan.model_copy(update={"quotes": tuple(_compared(one, priced, plan) for one in priced)})
 
 
@@ -76,13 +79,31 @@ class _Priced:
         return self.row.total_usd.value if self.row.accepted and self.row.total_usd is not None else None
 
 
-def _bridge(plan: Plan) -> Option | None:
+@dataclass(frozen=True, kw_only=True)
+class _Bridge:
+    """What is rented until delivery, and USD a year of it at today's load."""
+
+    option: Option
+    usd_per_year: Estimate
+
+    @property
+    def what(self) -> str:
+        """Return it in words, without a number of instances: they follow the load hour by hour."""
+        return message(
+            "{accelerator} on demand from {provider}",
+            accelerator=self.option.accelerator,
+            provider=self.option.provider or message("its provider"),
+        )
+
+
+def _bridge(plan: Plan, *, grown_by: float) -> _Bridge | None:
     """Return the cheapest accepted rent that starts now and can be given back: one on demand."""
     rented = [one for one in plan.options if one.accepted and one.kind == "cloud" and one.term == "on_demand" and not one.parts]
-    return min(rented, key=lambda one: one.opex_usd_per_year.value, default=None)
+    best = min(rented, key=lambda one: one.opex_usd_per_year.value, default=None)
+    return None if best is None else _Bridge(option=best, usd_per_year=scaled(best.opex_usd_per_year, 1 / grown_by))
 
 
-def _priced(quote: Quote, search: HostSearch, *, bridge: Option | None, life: Finance) -> _Priced:
+def _priced(quote: Quote, search: HostSearch, *, bridge: _Bridge | None) -> _Priced:
     catalogue, day = search.models.catalogue, search.market.day
     spec = catalogue.accelerators[quote.accelerator]
     host = _host_of(quote, catalogue)
@@ -93,13 +114,11 @@ def _priced(quote: Quote, search: HostSearch, *, bridge: Option | None, life: Fi
     made = _options(quote, host, search, refusals=refusals)
     if not made:
         words = message("the performance model does not support {name} for every load of the demand", name=spec.name)
-        row = QuotedPlan(
-            quote=quote, what=_offered(quote), accepted=False, market_usd=market, reasons=(*refusals, words), questions=questions
-        )
-        return _Priced(row=row)
+        row = QuotedPlan(quote=quote, what=_offered(quote), accepted=False, reasons=(*refusals, words), questions=questions)
+        return _Priced(row=row.model_copy(update=_of_market(market)))
     best = ranked(made)[0]
     option = with_probabilities(sampled_option(best, search.context), search.context)
-    return _costed(quote, option, bridge=bridge, finance=life, market=market, questions=questions)
+    return _costed(quote, option, bridge=bridge, finance=search.demand.finance, market=market, questions=questions)
 
 
 def _offered(quote: Quote) -> str:
@@ -107,7 +126,7 @@ def _offered(quote: Quote) -> str:
 
 
 def _costed(
-    quote: Quote, option: Option, *, bridge: Option | None, finance: Finance, market: Estimate | None, questions: Sequence[str]
+    quote: Quote, option: Option, *, bridge: _Bridge | None, finance: Finance, market: _Market | None, questions: Sequence[str]
 ) -> _Priced:
     """Return the row of a quote with its total over the life."""
     waits = min(quote.delivery_years, finance.life_years)
@@ -116,7 +135,7 @@ def _costed(
     running = plus(option.opex_usd_per_year, support)
     lost = times(option.capex_usd, complement(finance.residual_share), unit="usd")
     rented = bridge if waits > 0 else None
-    bridged = scaled(rented.opex_usd_per_year, waits, unit="usd") if rented else zero("usd")
+    bridged = scaled(rented.usd_per_year, waits, unit="usd") if rented else zero("usd")
     total = named(plus(lost, scaled(running, served, unit="usd"), bridged), TOTAL)
     # Per unit of each load the bridge and the support count, too; shares of the loads are those of the option.
     plain = plus(lost, scaled(option.opex_usd_per_year, finance.life_years, unit="usd")).value
@@ -131,15 +150,23 @@ def _costed(
         opex_usd_per_year=running,
         support_usd_per_year=support if quote.support_usd_per_year else None,
         bridge_usd=bridged if rented else None,
-        bridge=describe(rented) if rented else None,
+        bridge=rented.what if rented else None,
         p_slo=option.p_slo,
-        market_usd=market,
         usd_per_unit={name: scaled(cost, share) for name, cost in option.usd_per_unit.items()},
         reasons=() if option.accepted else option.reasons,
-        questions=(*questions, *_of_supply(quote, option, waits=waits, bridge=rented), *(option.reasons if option.accepted else ())),
+        questions=(
+            *questions,
+            *_of_supply(quote, option, waits=waits, bridge=rented),
+            *(option.reasons if option.accepted else ()),
+        ),
     )
-    rate = running.value - (bridge.opex_usd_per_year.value if bridge else 0.0)
+    row = row.model_copy(update=_of_market(market))
+    rate = running.value - (bridge.usd_per_year.value if bridge else 0.0)
     return _Priced(row=row, slope=_slope(quote, option, finance=finance, served=served), saved_per_year=-rate)
+
+
+def _of_market(market: _Market | None) -> dict[str, object]:
+    return {} if market is None else {"market_usd": market.usd, "market": market.of}
 
 
 def _slope(quote: Quote, option: Option, *, finance: Finance, served: float) -> float:
@@ -153,12 +180,11 @@ def _slope(quote: Quote, option: Option, *, finance: Finance, served: float) -> 
 
 
 def _host_of(quote: Quote, catalogue: Catalogue) -> Host:
-    """Return the catalogue's host that is quoted; without a row a host of that number of cards."""
-    listed = [host for host in hosts(catalogue) if host.spec.id == quote.accelerator]
-    same = [host for host in listed if host.server is not None and host.server.id == quote.server]
-    same = same or [host for host in listed if host.machine.devices_per_server == quote.num_accelerators]
-    if same:
-        return same[0]
+    """Return the catalogue's host that is quoted, of several the one of median price; without a row a host of that many cards."""
+    alike = _alike(quote, catalogue)
+    named = [host for host in alike if host.server is not None and host.server.id == quote.server]
+    if named or alike:
+        return (named or alike)[0 if named else (len(alike) - 1) // 2]
     return host_of_cards(catalogue.accelerators[quote.accelerator], catalogue, count=quote.num_accelerators)
 
 
@@ -194,17 +220,16 @@ def _options(quote: Quote, host: Host, search: HostSearch, *, refusals: Sequence
             fabric = without_fabric(known.offer, loads, demand=search.demand)
             yield known, (*refusals, *against, *fabric)
 
-    options: list[Option] = []
-    for terms in every:
-        options += search.options_by(quoted, found, terms=terms, procure=lambda machine, loads, on=terms: procure(on, machine, loads))  # type: ignore[misc]
-    return options
+    return [option for terms in every for option in search.options_by(quoted, found, terms=terms, procure=partial(procure, terms))]
 
 
 def _rented(quote: Quote, machine: Machine) -> Procurement:
     offer = Offer(
         kind="cloud",
         term=quote.term,
-        name=message("{vendor} {count} x {accelerator}", vendor=quote.vendor, count=quote.num_accelerators, accelerator=quote.accelerator),
+        name=message(
+            "{vendor} {count} x {accelerator}", vendor=quote.vendor, count=quote.num_accelerators, accelerator=quote.accelerator
+        ),
         accelerator=quote.accelerator,
         num_accelerators=quote.num_accelerators,
         provider=quote.vendor,
@@ -215,20 +240,51 @@ def _rented(quote: Quote, machine: Machine) -> Procurement:
     return Procurement(machine=in_instances(machine, offer), placement="shared", offer=offer)
 
 
-def _market_price(quote: Quote, host: Host, search: HostSearch) -> Estimate | None:
-    """Return what the catalogue knows for the same unit: the server's price, or the median of the providers' rents."""
-    catalogue, day = search.models.catalogue, search.market.day
+@dataclass(frozen=True, kw_only=True)
+class _Market:
+    """What the catalogue knows for the same unit, and whose price that is in words."""
+
+    usd: Estimate
+    of: str
+
+
+def _market_price(quote: Quote, host: Host, search: HostSearch) -> _Market | None:
+    """Return the price of the same unit in the catalogue: the median of its servers, or of the providers' rents."""
+    catalogue, day, size = search.models.catalogue, search.market.day, quote.num_accelerators
     if not quote.is_rent:
-        if not host.is_for_sale:
+        # A named server is compared with itself, an unnamed one with every server of that size.
+        like = [host] if quote.server is not None else _alike(quote, catalogue) or [host]
+        known = [hardware_price(one.sheet, catalogue=catalogue, on=day) or one.machine.price_usd for one in like if one.is_for_sale]
+        if not known:
             return None
-        return hardware_price(host.sheet, catalogue=catalogue, on=day) or host.machine.price_usd
+        middle = sorted(known, key=lambda price: price.value)[(len(known) - 1) // 2]
+        ends = {"low": min(price.low for price in known), "high": max(price.high for price in known)}
+        return _Market(usd=middle.model_copy(update=ends), of=message("the market"))
     found = rents(host.spec, catalogue=catalogue, on=day, is_in_china=search.market.place.is_in_china)
-    listed = [one.listed_usd for one in found if one.term == quote.term and one.listed_usd is not None and not one.is_index]
-    if not listed:
-        return None
-    middle, size = median(listed), quote.num_accelerators
-    source = message("median of {count} rents of the catalogue on the same terms", count=len(listed))
-    return estimate(middle * size, low=min(listed) * size, high=max(listed) * size, unit="usd/h", basis="datasheet", source=source)
+    for term, of in ((quote.term, message("the market")), ("on_demand", message("rents on demand"))):
+        listed = [one.listed_usd for one in found if one.term == term and one.listed_usd is not None and not one.is_index]
+        if listed:
+            source = message("median of {count} rents of the catalogue, {term}", count=len(listed), term=term.replace("_", " "))
+            usd = estimate(
+                median(listed) * size,
+                low=min(listed) * size,
+                high=max(listed) * size,
+                unit="usd/h",
+                basis="datasheet",
+                source=source,
+            )
+            return _Market(usd=usd, of=of)
+    return None
+
+
+def _alike(quote: Quote, catalogue: Catalogue) -> list[Host]:
+    """Return the hosts with as many of the accelerators, the cheapest first."""
+    found = [
+        one
+        for one in hosts(catalogue)
+        if one.spec.id == quote.accelerator and one.machine.devices_per_server == quote.num_accelerators
+    ]
+    return sorted(found, key=lambda one: one.machine.price_usd.value)
 
 
 def _questions(quote: Quote, *, on: date) -> Iterator[str]:
@@ -239,7 +295,7 @@ def _questions(quote: Quote, *, on: date) -> Iterator[str]:
         yield message("it does not say how long it is valid")
 
 
-def _of_supply(quote: Quote, option: Option, *, waits: float, bridge: Option | None) -> Iterator[str]:
+def _of_supply(quote: Quote, option: Option, *, waits: float, bridge: _Bridge | None) -> Iterator[str]:
     """Yield what the number of units and the delivery leave open."""
     if quote.num_units is not None and quote.num_units < option.num_servers:
         yield message(
@@ -247,16 +303,21 @@ def _of_supply(quote: Quote, option: Option, *, waits: float, bridge: Option | N
             offered=quote.num_units,
             needed=option.num_servers,
         )
-    weeks = waits * WEEKS_PER_YEAR
+    after = weeks_of(waits)
     if bridge is not None:
         yield message(
-            "delivered after {weeks:.0f} weeks; until then: {bridge}, {cost} of its total",
-            weeks=weeks,
-            bridge=describe(bridge),
-            cost=quantity(bridge.opex_usd_per_year.value * waits, "usd"),
+            "delivered after {after}; until then {bridge}, {cost} of its total",
+            after=after,
+            bridge=bridge.what,
+            cost=quantity(bridge.usd_per_year.value * waits, "usd"),
         )
     elif waits > 0:
-        yield message("delivered after {weeks:.0f} weeks, and no accepted rent on demand carries the demand until then", weeks=weeks)
+        yield message("delivered after {after}, and no accepted rent on demand carries the load until then", after=after)
+
+
+def weeks_of(years: float) -> str:
+    """Return a time in whole weeks."""
+    return plural("{count} week", "{count} weeks", count=round(years * WEEKS_PER_YEAR))
 
 
 def _compared(one: _Priced, every: Sequence[_Priced], plan: Plan) -> QuotedPlan:
@@ -317,7 +378,7 @@ def _changes(one: _Priced, target: float, *, of: str) -> Iterator[str]:
         )
     sooner = quote.delivery_years - (total.value - target) / one.saved_per_year if one.saved_per_year > 0 else -1.0
     if above >= SAME and 0 <= sooner < quote.delivery_years:
-        yield message("delivered within {weeks:.0f} weeks it would cost as much as {of}", weeks=sooner * WEEKS_PER_YEAR, of=of)
+        yield message("delivered within {weeks} it would cost as much as {of}", weeks=weeks_of(sooner), of=of)
 
 
 def money_digits(amount: float) -> str:

@@ -20,7 +20,9 @@ from aigc_bench.core.messages import message
     "--model", "code", multiple=True, metavar="MODULE:FUNCTION", help=message("Allow this code, which the demand names as a model.")
 )
 @click.option("--accelerator", "accelerators", multiple=True, metavar="ID", help=message("Consider this accelerator only."))
-@click.option("--quote", "quotes", multiple=True, metavar="FILE", help=message("Compare the vendors' quotes in this TOML or CSV file."))
+@click.option(
+    "--quote", "quotes", multiple=True, metavar="FILE", help=message("Compare the vendors' quotes in this TOML or CSV file.")
+)
 @click.option(
     "--out", type=click.Path(path_type=Path), help=message("Folder for plan.html, plan.json and CSV files; with --new, the file.")
 )

@@ -25,7 +25,19 @@ LEAST_BARE_S = 60.0
 """Deadlines and lives are stated in hours, days or years; below a minute a bare number has lost its unit (assumed)."""
 DAY_S, YEAR_S = 86400.0, 365.25 * 86400.0
 # By the first letter; a month is a twelfth of a year of 365.25 days. The micro sign and the Greek letter are two characters.
-_SECONDS = {"ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "s": 1.0, "m": 60.0, "h": 3600.0, "d": DAY_S, "w": 7 * DAY_S, "month": YEAR_S / 12, "y": YEAR_S}
+_SECONDS = {
+    "ms": 1e-3,
+    "us": 1e-6,
+    "µs": 1e-6,
+    "μs": 1e-6,
+    "s": 1.0,
+    "m": 60.0,
+    "h": 3600.0,
+    "d": DAY_S,
+    "w": 7 * DAY_S,
+    "month": YEAR_S / 12,
+    "y": YEAR_S,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,7 +209,11 @@ def _bound(most_bare_s: float, example: str) -> BeforeValidator:
     def read(given: object) -> object:
         if _is_number(given) and isinstance(given, int | float) and given >= most_bare_s:
             raise ValueError(
-                message("has no unit and may be seconds or milliseconds; write {given:g}ms or {given:g}s, {example}", given=given, example=example)
+                message(
+                    "has no unit and may be seconds or milliseconds; write {given:g}ms or {given:g}s, {example}",
+                    given=given,
+                    example=example,
+                )
             )
         return _seconds(given)
 
@@ -207,7 +223,9 @@ def _bound(most_bare_s: float, example: str) -> BeforeValidator:
 def _long(given: object) -> object:
     """Return the seconds of a time limit; a bare number below a minute is refused, since it is rarely meant in seconds."""
     if _is_number(given) and isinstance(given, int | float) and 0 < given < LEAST_BARE_S:
-        raise ValueError(message("has no unit and would be {given:g} seconds; write {given:g}s, {given:g}h or {given:g}d", given=given))
+        raise ValueError(
+            message("has no unit and would be {given:g} seconds; write {given:g}s, {given:g}h or {given:g}d", given=given)
+        )
     return _seconds(given)
 
 

@@ -97,7 +97,8 @@ def _key(name: str, field: FieldInfo, *, table: str) -> Key:
 
 _KINDS = (
     # Names of our validators come before the plain types that they convert to.
-    ("_day", "date"), ("_seconds", "duration"), ("_bound", "duration"), ("_long", "duration"), ("_amount", "amount"), ("_names", "names"), ("Literal", "word"),
+    ("_day", "date"), ("_seconds", "duration"), ("_bound", "duration"), ("_long", "duration"),
+    ("_amount", "amount"), ("_names", "names"), ("Literal", "word"),
     ("Mapping", "table"), ("bool", "true or false"), ("int", "whole number"), ("tuple", "numbers"), ("float", "number"),
 )  # fmt: skip
 """Part of an annotation -> kind of the key; the first match counts."""

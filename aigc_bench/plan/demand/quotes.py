@@ -25,6 +25,7 @@ from aigc_bench.plan.stats.estimates import estimate
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
+    from aigc_bench.catalog.records import ServerSpec
 
 MOST_QUOTES = 50
 """Each is planned on its own, about a tenth of a second."""
@@ -67,7 +68,11 @@ def _of_toml(file: Path) -> list[tuple[str, WrittenQuote]]:
 def _of_table(file: Path) -> list[tuple[str, WrittenQuote]]:
     known = tuple(WrittenQuote.model_fields)
     table = read_table(file, required=("name", "vendor", "accelerator", "price"), hint=message("Write one quote per row."))
-    problems = [f"{message('line')} {table.header_line}: {UnknownNameError('column', name, known=known)}" for name in table.columns if name not in known]
+    problems = [
+        f"{message('line')} {table.header_line}: {UnknownNameError('column', name, known=known)}"
+        for name in table.columns
+        if name not in known
+    ]
     found: list[tuple[str, WrittenQuote]] = []
     for row in table.rows:
         place = message("line {line}", line=row.line)
@@ -110,21 +115,7 @@ def quote_of(written: WrittenQuote, *, catalogue: Catalogue) -> Quote:
     """
     spec = catalogue.accelerator(written.accelerator)
     rate = catalogue.exchange_rate(written.currency.upper())
-    server = None
-    if written.server is not None:
-        if written.server not in catalogue.servers:
-            raise UnknownNameError("server", written.server, known=catalogue.servers)
-        server = catalogue.servers[written.server]
-        if server.gpu_id != spec.id:
-            raise UsageError(
-                message("server = {server!r} holds {held}, the quote is for {wanted}", server=server.id, held=server.gpu_id, wanted=spec.id)
-            )
-        if written.accelerators not in (None, server.gpu_count):
-            raise UsageError(
-                message(
-                    "accelerators = {stated}: server = {server!r} holds {held}", stated=written.accelerators, server=server.id, held=server.gpu_count
-                )
-            )
+    server = _server(written, spec.id, catalogue=catalogue)
     if written.dated and written.valid_until and written.valid_until < written.dated:
         raise UsageError(message("valid_until = {until} is before dated = {dated}", until=written.valid_until, dated=written.dated))
     unit = "usd/h" if written.term != "purchase" else "usd"
@@ -134,7 +125,11 @@ def quote_of(written: WrittenQuote, *, catalogue: Catalogue) -> Quote:
     def in_usd(amount: float, unit: str) -> Any:
         """Return an amount of the quote without tax in USD, with the interval of the exchange rate."""
         net = amount / (1 + written.vat)
-        words = source if written.currency.upper() == "USD" else message("{source}, at {rate:g} USD ({of})", source=source, rate=rate.value, of=rate.source)
+        words = (
+            source
+            if written.currency.upper() == "USD"
+            else message("{source}, at {rate:g} USD ({of})", source=source, rate=rate.value, of=rate.source)
+        )
         return estimate(net * rate.value, low=net * rate.low, high=net * rate.high, unit=unit, basis="datasheet", source=words)
 
     return Quote(
@@ -157,6 +152,34 @@ def quote_of(written: WrittenQuote, *, catalogue: Catalogue) -> Quote:
     )
 
 
+def _server(written: WrittenQuote, accelerator: str, *, catalogue: Catalogue) -> ServerSpec | None:
+    """Return the row of the quoted server, ``None`` where the quote names none."""
+    if written.server is None:
+        return None
+    if written.server not in catalogue.servers:
+        raise UnknownNameError("server", written.server, known=catalogue.servers)
+    server = catalogue.servers[written.server]
+    if server.gpu_id != accelerator:
+        raise UsageError(
+            message(
+                "server = {server!r} holds {held}, the quote is for {wanted}",
+                server=server.id,
+                held=server.gpu_id,
+                wanted=accelerator,
+            )
+        )
+    if written.accelerators not in (None, server.gpu_count):
+        raise UsageError(
+            message(
+                "accelerators = {stated}: server = {server!r} holds {held}",
+                stated=written.accelerators,
+                server=server.id,
+                held=server.gpu_count,
+            )
+        )
+    return server
+
+
 def _usual(accelerator: str, catalogue: Catalogue) -> int:
     """Return the accelerators of the first server that holds it, else those of a usual host."""
     servers = catalogue.servers_with(accelerator)
@@ -164,9 +187,11 @@ def _usual(accelerator: str, catalogue: Catalogue) -> int:
 
 
 def repeated_names(quotes: Sequence[Quote]) -> list[str]:
-    """Return the mistakes of quotes that have to be told apart by their names, and of too many."""
+    """Return the mistakes of quotes that share a name, and of too many."""
     count = Counter(one.name for one in quotes)
-    found = [message("{name!r} is the name of {count} quotes", name=name, count=number) for name, number in count.items() if number > 1]
+    found = [
+        message("{name!r} is the name of {count} quotes", name=name, count=number) for name, number in count.items() if number > 1
+    ]
     if len(quotes) > MOST_QUOTES:
         found.append(message("{number} quotes; at most {most} are compared", number=len(quotes), most=MOST_QUOTES))
     return found

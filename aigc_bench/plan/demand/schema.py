@@ -234,7 +234,9 @@ class WrittenQuote(Table):
         message("accelerators of one server or instance (default: those of the server)"), unit="count", limits=between(1, 1024)
     )
     server: str | None = documented(message("the server by its id, see `aigc-bench list servers` (default: one that holds them)"))
-    units: Whole | None = documented(message("servers or instances offered (default: any number)"), unit="count", limits=between(1, 1e6))
+    units: Whole | None = documented(
+        message("servers or instances offered (default: any number)"), unit="count", limits=between(1, 1e6)
+    )
     term: QuoteTerm = documented(
         message("purchase; or on_demand, spot, reserved_1y, reserved_3y of a rent, whose price is per hour"), default="purchase"
     )
@@ -242,11 +244,18 @@ class WrittenQuote(Table):
         message("price of one server, or of one instance for an hour"), unit="currency", limits=between(1e-4, 1e12), default=...
     )
     currency: str = documented(message("currency of its amounts: USD, EUR, CNY ..."), default="USD")
-    vat: Number = documented(message("tax inside its amounts, 0.19 is 19 %"), unit="fraction", limits=zero_or(1e-3, 0.5), default=0.0)
-    support_per_year: Number = documented(
-        message("support of one server for a year, where it is not in the price"), unit="currency/year", limits=zero_or(0.01, 1e10), default=0.0
+    vat: Number = documented(
+        message("tax inside its amounts, 0.19 is 19 %"), unit="fraction", limits=zero_or(1e-3, 0.5), default=0.0
     )
-    delivery: LongDuration | None = documented(message("time from order to service (default: none)"), limits=lasting(3600, 5 * YEAR_S))
+    support_per_year: Number = documented(
+        message("support of one server for a year, where it is not in the price"),
+        unit="currency/year",
+        limits=zero_or(0.01, 1e10),
+        default=0.0,
+    )
+    delivery: LongDuration | None = documented(
+        message("time from order to service (default: none)"), limits=lasting(3600, 5 * YEAR_S)
+    )
     dated: Day | None = documented(message("day of the quote"))
     valid_until: Day | None = documented(message("last day on which it can be ordered"))
 
@@ -314,7 +323,9 @@ class WrittenFinance(Table):
     discount_rate: WrittenAmount | None = documented(
         message("interest per year (default: discount_rate)"), unit="fraction/year", limits=zero_or(1e-6, 1)
     )
-    life: LongDuration = documented(message("service life of the servers"), limits=lasting(30 * DAY_S, 30 * YEAR_S), default=3 * YEAR_S)
+    life: LongDuration = documented(
+        message("service life of the servers"), limits=lasting(30 * DAY_S, 30 * YEAR_S), default=3 * YEAR_S
+    )
     residual_share: WrittenAmount | None = documented(
         message("resale value over purchase price (default: by life)"), unit="fraction", limits=zero_or(1e-6, 1)
     )

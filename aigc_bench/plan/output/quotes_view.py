@@ -57,16 +57,28 @@ def verdict_of(plan: Plan) -> str | None:
     _, best = min(priced, key=lambda pair: pair[0])
     above = best.over_recommended
     if above is None:
-        return message("Quote {name} is the cheapest that meets the demand; at the prices of the catalogue nothing does.", name=best.quote.name)
+        return message(
+            "Quote {name} is the cheapest that meets the demand; at the prices of the catalogue nothing does.", name=best.quote.name
+        )
     if abs(above) < SAME:
         return message("Quote {name} costs as much as the recommendation.", name=best.quote.name)
     percent = 100 * abs(above)
+    if above > 1:
+        return message(
+            "No quote is cheaper than the recommendation; the nearest, {name}, costs {times:.1f} times as much.",
+            name=best.quote.name,
+            times=1 + above,
+        )
     if above > 0:
         return message(
-            "No quote is cheaper than the recommendation; the nearest, {name}, costs {percent:.0f} % more.", name=best.quote.name, percent=percent
+            "No quote is cheaper than the recommendation; the nearest, {name}, costs {percent:.0f} % more.",
+            name=best.quote.name,
+            percent=percent,
         )
     return message(
-        "Quote {name} costs {percent:.0f} % less than the recommendation at the prices of the catalogue.", name=best.quote.name, percent=percent
+        "Quote {name} costs {percent:.0f} % less than the recommendation at the prices of the catalogue.",
+        name=best.quote.name,
+        percent=percent,
     )
 
 
@@ -95,21 +107,35 @@ def _unit(one: QuotedPlan) -> str:
     words = f"{quote.currency} {amount}"
     tax = message(" with {vat:.3g} % tax", vat=100 * quote.vat) if quote.vat else ""
     if quote.is_rent:
-        return message("{words}/h for {count} x {accelerator}{tax}", words=words, count=quote.num_accelerators, accelerator=quote.accelerator, tax=tax)
+        return message(
+            "{words}/h for {count} x {accelerator}{tax}",
+            words=words,
+            count=quote.num_accelerators,
+            accelerator=quote.accelerator,
+            tax=tax,
+        )
     return message(
-        "{words} a server of {count} x {accelerator}{tax}", words=words, count=quote.num_accelerators, accelerator=quote.accelerator, tax=tax
+        "{words} a server of {count} x {accelerator}{tax}",
+        words=words,
+        count=quote.num_accelerators,
+        accelerator=quote.accelerator,
+        tax=tax,
     )
 
 
 def _market(one: QuotedPlan) -> str:
     if one.over_market is None or one.market_usd is None:
         return message("the catalogue has no price of it")
-    return _than(one.over_market, message("the market ({price})", price=quantity(one.market_usd.value, one.market_usd.unit)))
+    return _than(
+        one.over_market, message("{market} ({price})", market=one.market, price=quantity(one.market_usd.value, one.market_usd.unit))
+    )
 
 
 def _than(share: float, what: str) -> str:
     if abs(share) < SAME:
         return message("as much as {what}", what=what)
+    if share > 1:
+        return message("{times:.1f} times as dear as {what}", times=1 + share, what=what)
     if share > 0:
         return message("{percent:.0f} % dearer than {what}", percent=100 * share, what=what)
     return message("{percent:.0f} % cheaper than {what}", percent=-100 * share, what=what)

@@ -16,9 +16,9 @@ QuoteTerm = Literal["purchase", "on_demand", "spot", "reserved_1y", "reserved_3y
 class Quote(Record):
     """A price that a vendor gave for one unit: a server that is bought, or an instance that is rented by the hour.
 
-    ``price`` is what the quote says in its ``currency``, tax of ``vat`` (a fraction) included; ``unit_usd`` is the same without tax in
-    USD (of a server) or USD/h (of an instance), ``usd_per_currency`` the dated rate in between. ``num_units`` are offered,
-    ``None`` where the quote does not say. ``delivery_years`` pass between order and service.
+    ``price`` is what the quote says in its ``currency``, tax of ``vat`` (a fraction) included; ``unit_usd`` is the same without
+    tax, in USD or USD/h, ``usd_per_currency`` the dated rate in between. ``num_units`` are offered, ``None`` where the quote does
+    not say. ``delivery_years`` pass between order and service.
     """
 
     name: str
@@ -47,11 +47,11 @@ class Quote(Record):
 class QuotedPlan(Record):
     """A quote next to the recommendation: the fleet that meets the demand on it, its cost, and what would change the comparison.
 
-    ``num_units`` meet the demand. ``total_usd`` is over the life of the servers, with ``bridge_usd`` for what is rented until delivery
-    (``bridge`` in words). ``over_market`` is its price over the catalogue's for the same unit, ``over_recommended`` and ``over_best``
-    its total over that of the recommendation and of the cheapest other quote, whose name is ``best``; each ``None`` where there is
-    nothing to compare with. ``equal_price`` is the unit price, in the quote's currency, at which the two totals are equal.
-    ``reasons`` refuse it; ``questions`` have to be settled and refuse nothing; ``changes`` say what would change the comparison.
+    ``num_units`` meet the demand. ``total_usd`` is over the life of the servers, with ``bridge_usd`` for what is rented until
+    delivery (``bridge`` in words). ``over_market`` is its price over ``market_usd``, the catalogue's for the same unit (``market``
+    in words), less 1; ``over_recommended`` and ``over_best`` its total over that of the recommendation and of the cheapest other
+    quote, ``best`` by name, less 1. ``equal_price`` is the unit price, in the quote's currency, at which it costs as much as the
+    recommendation. ``reasons`` refuse it; ``questions`` are to be settled and refuse nothing; ``changes`` would change the result.
     """
 
     quote: Quote
@@ -66,6 +66,7 @@ class QuotedPlan(Record):
     bridge: Sentence | None = None
     p_slo: float | None = None
     market_usd: Estimate | None = None
+    market: Sentence | None = None
     over_market: float | None = None
     over_recommended: float | None = None
     best: str | None = None

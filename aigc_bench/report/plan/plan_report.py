@@ -34,8 +34,8 @@ from aigc_bench.report.plan.view import PlanPage, PlanSection, plan_page
 from aigc_bench.report.render import page
 
 SECTIONS: tuple[PlanSection, ...] = (
-    recommendation, quotes, risk, stated_demand, options, factors, bill, rack_drawings, cash_flow, rent_or_buy, carbon, simulation_check,
-    basis, assumptions,
+    recommendation, quotes, risk, stated_demand, options, factors, bill, rack_drawings, cash_flow, rent_or_buy, carbon,
+    simulation_check, basis, assumptions,
 )  # fmt: skip
 """In the order of a reader's questions: answer and risk, demand, alternatives, requirements, cost, basis."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from typing import Any
 
 import pytest
@@ -11,9 +12,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from aigc_bench.plan.demand.amounts import (
     Amount,
+    Day,
     Duration,
+    LatencyBound,
+    LongDuration,
     Names,
     Range,
+    TokenBound,
     WrittenAmount,
     between,
     lasting,
@@ -39,6 +44,10 @@ def read(kind: Any, given: object) -> Any:
         ("2 weeks", 14 * DAY_S),
         ("6 months", YEAR_S / 2),
         ("3y", 3 * YEAR_S),
+        ("200ms", 0.2),
+        ("1.5 ms", 0.0015),
+        ("250us", 250e-6),
+        ("250 µs", 250e-6),
         (45, 45),
         (0.05, 0.05),
     ],
@@ -50,7 +59,7 @@ def test_durations_are_seconds_or_a_number_with_a_unit(written: object, seconds:
 @pytest.mark.parametrize(
     ("written", "told"),
     [
-        ("3 parsecs", "write 90s, 20m"),
+        ("3 parsecs", "write 200ms, 90s, 20m"),
         ("-2h", "is not a duration"),
         (True, "is not a duration"),
         ([1], "is not a duration"),
@@ -123,3 +132,30 @@ def test_an_amount_becomes_an_assumption_in_si_units() -> None:
 def test_a_single_name_is_a_list_of_one() -> None:
     assert read(Names, "vllm") == ("vllm",)
     assert read(Names, ["vllm", "sglang"]) == ("vllm", "sglang")
+
+
+@pytest.mark.parametrize(
+    ("kind", "number", "told"),
+    [
+        (TokenBound, 2000, "write 2000ms or 2000s"),
+        (TokenBound, 50, "write 50ms or 50s"),
+        (LatencyBound, 500, "write 500ms or 500s"),
+        (LongDuration, 8, "write 8s, 8h or 8d"),
+        (LongDuration, 3, "write 3s, 3h or 3d"),
+    ],
+)
+def test_a_bare_number_that_may_be_another_unit_is_refused_with_both(kind: Any, number: float, told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        read(kind, number)
+
+
+@pytest.mark.parametrize(("kind", "number"), [(TokenBound, 2), (TokenBound, 0.05), (LatencyBound, 90), (LongDuration, 28_800)])
+def test_a_bare_number_that_can_only_be_seconds_is_taken(kind: Any, number: float) -> None:
+    assert read(kind, number) == number
+
+
+def test_a_day_is_a_date_of_the_file_or_a_text_like_one() -> None:
+    assert read(Day, "2026-11-30") == read(Day, date(2026, 11, 30)) == read(Day, datetime(2026, 11, 30, 12)) == date(2026, 11, 30)
+    for wrong in ("30.11.2026", "soon", 20261130):
+        with pytest.raises(ValidationError, match="write 2026-11-30"):
+            read(Day, wrong)
