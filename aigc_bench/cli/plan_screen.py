@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from aigc_bench.cli.no_plan import nothing
 from aigc_bench.cli.output import width, wrapped
+from aigc_bench.cli.plan_owned import owned
 from aigc_bench.cli.plan_quotes import quotes
 from aigc_bench.cli.plan_risk import risk
 from aigc_bench.cli.plan_simulation import next_measurement, simulated, warnings
@@ -36,6 +37,7 @@ def screen(view: PlanView) -> str:
         lines += [
             *wrapped(_headline(best), indent=0),
             *_caveats(best),
+            *owned(view),
             "",
             *_loads(best),
             "",

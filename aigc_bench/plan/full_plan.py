@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from aigc_bench.core.collection import uncollected
 from aigc_bench.plan.hardware.measured_runs import MeasuredMachine, left_out
-from aigc_bench.plan.planner import plan_demand
+from aigc_bench.plan.owned_machines import plan_with_owned
+from aigc_bench.plan.planner import plan_demand, with_options
 from aigc_bench.plan.quoted_options import with_quotes
 from aigc_bench.plan.records.demand import Demand, Job, Service
-from aigc_bench.plan.records.plan import Plan
+from aigc_bench.plan.records.plan import Option, Plan
 from aigc_bench.plan.replay.confirm import Floors, confirmed
 from aigc_bench.plan.replay.replayer import Replayer
 from aigc_bench.plan.risk.analysis import with_risk
@@ -47,16 +48,26 @@ def _full_plan(
 ) -> Plan:
     # One function for the plan and for planning an option again after its replay, so that both see the same inputs.
     planned = partial(plan_demand, catalogue=catalogue, on=on, measured=measured, seed=seed)
+    chosen = accelerators
 
     def on_one(wanted: Demand, *, accelerator: str, floors: Floors) -> Plan:
         """Return the plan for one accelerator, with the minimum machines that a simulation required."""
         return planned(wanted, accelerators=(accelerator,), floors=floors)
 
-    plan = planned(demand, accelerators=accelerators)
-    workloads: list[Service | Job] = [*demand.services, *demand.jobs]
-    notes = tuple(note for workload in workloads for note in left_out(workload, measured))
-    # Before the replay: a confirmed plan is a copy of this one and keeps its notes.
-    plan = plan.model_copy(update={"notes": notes})
-    replayer = Replayer(demand=demand, rules=plan.rules, catalogue=catalogue, model=ServiceModel(catalogue), seed=seed)
-    found = with_risk(confirmed(plan, replayer=replayer, planner=on_one), catalogue=catalogue, seed=seed)
+    def whole(wanted: Demand, *, accelerators: Sequence[str] = (), extra: Sequence[Option] = (), is_brief: bool = False) -> Plan:
+        """Return the plan of a demand with further options, replayed and with its risk unless it is brief."""
+        plan = with_options(planned(wanted, accelerators=accelerators or chosen), extra)
+        workloads: list[Service | Job] = [*wanted.services, *wanted.jobs]
+        notes = tuple(note for workload in workloads for note in left_out(workload, measured))
+        # Before the replay: a confirmed plan is a copy of this one and keeps its notes.
+        plan = plan.model_copy(update={"notes": notes})
+        if is_brief:
+            return plan
+        replayer = Replayer(demand=wanted, rules=plan.rules, catalogue=catalogue, model=ServiceModel(catalogue), seed=seed)
+        return with_risk(confirmed(plan, replayer=replayer, planner=on_one), catalogue=catalogue, seed=seed)
+
+    if demand.owned:
+        found = plan_with_owned(demand, planner=whole, catalogue=catalogue, on=on, measured=measured, seed=seed)
+    else:
+        found = whole(demand)
     return with_quotes(found, catalogue=catalogue, on=on, measured=measured, seed=seed)

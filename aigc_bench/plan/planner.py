@@ -16,7 +16,7 @@ from aigc_bench.plan.hardware.measured_runs import MeasuredMachine
 from aigc_bench.plan.options.assemble import ranked
 from aigc_bench.plan.options.measured_options import Examined, examine_measured
 from aigc_bench.plan.records.demand import Demand
-from aigc_bench.plan.records.plan import Plan
+from aigc_bench.plan.records.plan import Option, Plan
 from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.sizing.rules import rules_from
 
@@ -89,6 +89,15 @@ def plan_on_measured(demand: Demand, *, measured: Sequence[MeasuredMachine], rul
     """Return the plan of a demand on measured machines alone; pure arithmetic over records."""
     found = examine_measured(demand, measured=measured, rules=rules, is_alone=True)
     return _chosen(demand, found, rules=rules, among="measured")
+
+
+def with_options(plan: Plan, more: Sequence[Option]) -> Plan:
+    """Return the plan with further options, ranked and recommended anew."""
+    if not more:
+        return plan
+    options = ranked([*plan.options, *more])
+    accepted = [one.rank for one in options if one.accepted]
+    return plan.model_copy(update={"options": options, "recommendation": min(accepted, default=None)})
 
 
 def _chosen(demand: Demand, *examined: Examined, rules: Rules, among: Hosts) -> Plan:

@@ -18,7 +18,15 @@ from aigc_bench.plan.demand.arrival_rates import read_arrivals
 from aigc_bench.plan.demand.quotes import quote_of, repeated_names
 from aigc_bench.plan.demand.schema import WrittenDemand
 from aigc_bench.plan.demand.services_and_jobs import Check, batch_of, checks_of, service_of, training_of, with_own_model
-from aigc_bench.plan.demand.site_and_limits import colocation_of, constraints_of, dataset_of, demand_table, finance_of, site_of
+from aigc_bench.plan.demand.site_and_limits import (
+    colocation_of,
+    constraints_of,
+    dataset_of,
+    demand_table,
+    finance_of,
+    owned_of,
+    site_of,
+)
 from aigc_bench.plan.records.demand import Demand, Growth
 
 if TYPE_CHECKING:
@@ -111,6 +119,11 @@ def _convert(written: WrittenDemand, *, catalogue: Catalogue, folder: Path) -> t
     jobs += attempts.make_all(written.training, "training", checks=checks, maker=training_of, prepare=own)
     make_data = partial(dataset_of, catalogue=catalogue)
     datasets = attempts.make_all(written.dataset, "dataset", checks=lambda _: (), maker=make_data)
+    owned = [
+        made
+        for number, one in enumerate(written.owned, start=1)
+        for made in attempts.make(f"owned {number}", partial(owned_of, one, catalogue=catalogue))
+    ]
     make_quote = partial(quote_of, catalogue=catalogue)
     quotes = attempts.make_all(written.quote, "quote", checks=lambda _: (), maker=make_quote)
     site = attempts.make("site", lambda: site_of(written.site, catalogue=catalogue))
@@ -127,6 +140,7 @@ def _convert(written: WrittenDemand, *, catalogue: Catalogue, folder: Path) -> t
         jobs=tuple(jobs),
         datasets=tuple(datasets),
         quotes=tuple(quotes),
+        owned=tuple(owned),
         site=site[0],
         colocation=colocation[0],
         finance=finance[0],

@@ -260,6 +260,21 @@ class WrittenQuote(Table):
     valid_until: Day | None = documented(message("last day on which it can be ordered"))
 
 
+class WrittenOwned(Table):
+    """``[[owned]]``: accelerators that are there already."""
+
+    accelerator: str = documented(message("accelerator, any spelling"), default=...)
+    count: Whole = documented(message("accelerators that are there"), unit="count", limits=between(1, 1e6), default=...)
+    per_server: Whole | None = documented(
+        message("accelerators of one server (default: those of a usual one, or all)"), unit="count", limits=between(1, 1024)
+    )
+    server: str | None = documented(message("the server by its id, see `aigc-bench list servers`"))
+    year: Whole = documented(message("year of purchase"), unit="year", limits=between(2012, 2100), default=...)
+    book_value_usd: Number | None = documented(
+        message("value in the books of all of them together"), unit="USD", limits=zero_or(1, 1e12)
+    )
+
+
 class WrittenSite(Table):
     """``[site]``: the location of the machines; a missing key is unknown, and the factor that needs it reports that."""
 
@@ -380,6 +395,7 @@ class WrittenDemand(Table):
     batch: tuple[WrittenBatch, ...] = documented(message("batch jobs"), default=())
     training: tuple[WrittenTraining, ...] = documented(message("training and fine-tuning jobs"), default=())
     dataset: tuple[WrittenDataset, ...] = documented(message("stored data sets"), default=())
+    owned: tuple[WrittenOwned, ...] = documented(message("machines that are there already"), default=())
     quote: tuple[WrittenQuote, ...] = documented(message("vendors' quotes"), default=())
     site: WrittenSite = documented(message("the site"), default=WrittenSite())
     colocation: WrittenColocation = documented("a colocation", default=WrittenColocation())

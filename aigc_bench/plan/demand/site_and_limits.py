@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import create_model
 
-from aigc_bench.core.errors import UnknownNameError
+from aigc_bench.core.errors import UnknownNameError, UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.demand.amounts import Amount, Range, WrittenAmount, documented
@@ -21,9 +21,12 @@ from aigc_bench.plan.demand.schema import (
     WrittenDataset,
     WrittenDemand,
     WrittenFinance,
+    WrittenOwned,
     WrittenSite,
 )
+from aigc_bench.plan.hardware.datasheet import usual_count
 from aigc_bench.plan.records.demand import Colocation, Constraints, Dataset, Finance, Site
+from aigc_bench.plan.records.owned import Owned
 from aigc_bench.plan.records.site_key import SiteKey, site_keys
 from aigc_bench.plan.site.cooling_fit import rack_limit_w
 from aigc_bench.plan.stats.estimates import estimate
@@ -159,6 +162,37 @@ def constraints_of(written: WrittenConstraints, *, catalogue: Catalogue) -> Cons
         without=tuple(dict.fromkeys(kinds)),
         exclude_export_controlled=written.exclude_export_controlled,
         confidence=written.confidence,
+    )
+
+
+def owned_of(written: WrittenOwned, *, catalogue: Catalogue) -> Owned:
+    """Return owned machines; raise ``UnknownNameError`` for unknown parts, ``UsageError`` for a count that fills no servers."""
+    spec = catalogue.accelerator(written.accelerator)
+    if written.server is not None and written.server not in catalogue.servers:
+        raise UnknownNameError("server", written.server, known=catalogue.servers)
+    row = catalogue.servers[written.server] if written.server is not None else None
+    if row is not None and row.gpu_id != spec.id:
+        raise UsageError(message("server = {server!r} does not hold {accelerator}", server=row.id, accelerator=spec.id))
+    usual = [one.gpu_count for one in catalogue.servers_with(spec.id)] or [usual_count(spec)]
+    sizes = [row.gpu_count] if row is not None else [written.per_server] if written.per_server else sorted(usual, reverse=True)
+    # Fewer than a usual server holds are taken as one server.
+    size = next((one for one in sizes if written.count % one == 0), None)
+    size = written.count if size is None and written.per_server is None and row is None and written.count < min(usual) else size
+    if size is None:
+        raise UsageError(
+            message(
+                "count = {count} does not fill servers of {sizes}; state per_server",
+                count=written.count,
+                sizes=" or ".join(map(str, sizes)),
+            )
+        )
+    return Owned(
+        accelerator=spec.id,
+        num_accelerators=written.count,
+        per_server=size,
+        server=written.server,
+        year=written.year,
+        book_value_usd=written.book_value_usd,
     )
 
 

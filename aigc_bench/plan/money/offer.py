@@ -13,7 +13,7 @@ from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.stats.distributions import Z_P90
 
 OfferKind = Literal["owned", "colocated", "cloud"]
-Term = Literal["purchase", "on_demand", "spot", "reserved_1y", "reserved_3y"]
+Term = Literal["purchase", "kept", "on_demand", "spot", "reserved_1y", "reserved_3y"]
 CLOUD_TERMS: tuple[CloudTerm, ...] = ("on_demand", "spot", "reserved_1y", "reserved_3y")
 RentKey = tuple[str, str | None, str | None, float, CloudTerm]
 """Provider, region, instance, accelerators and term of a rent."""

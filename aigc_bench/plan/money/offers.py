@@ -116,7 +116,7 @@ def instances_at_work(loads: Sequence[Load], fleet: Fleet, *, size: float, term:
     """Return the mean number of paid instances of ``size`` accelerators; whole numbers are computed from central values."""
     # Servers of a rented fleet are its instances.
     everything = float(fleet.num_servers)
-    if term == "purchase" or not IS_ELASTIC[term]:
+    if term == "purchase" or term == "kept" or not IS_ELASTIC[term]:
         whole = estimate(everything, unit="instances", basis="modelled", source=message("reserved: all instances, all hours"))
         every = fleet.derived.get("num_servers")
         return whole if every is None else record(whole, Derivation("{0}", (every,), whole.source))

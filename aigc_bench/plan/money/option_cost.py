@@ -95,11 +95,13 @@ def money(
     room: Room | None = None,
     other_w: Estimate | None = None,
     is_colocated: bool = False,
+    is_kept: bool = False,
     more: Sequence[CostLine] = (),
 ) -> Money:
     """Return the money of a fleet of ``num_servers`` that carries the loads and is bought.
 
     ``room`` is the bill of everything around it; without one only the servers are paid and space is rented by the kW.
+    Machines that are kept (``is_kept``) stand in a room that is paid already.
     ``other_w`` is the mean draw of its other equipment, ``more`` are the cost lines of factors.
     """
     count = servers_of(num_servers)
@@ -118,7 +120,7 @@ def money(
         capex_usd=capex,
     )
     # A room of one's own has its UPS and plant on the bill instead of a rent.
-    has_rent = room is None or is_colocated
+    has_rent = (room is None or is_colocated) and not is_kept
     prices = Tariffs(
         electricity_usd_per_kwh=site.electricity_usd_per_kwh,
         demand_usd_per_kw_month=None if is_colocated else site.demand_charge_usd_per_kw_month,

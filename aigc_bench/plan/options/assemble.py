@@ -244,6 +244,7 @@ def _money(procurement: Procurement, context: Context, *, at_work: Estimate) -> 
         room=context.room,
         other_w=other_mean_w(context.room, context.rules),
         is_colocated=procurement.kind == "colocated",
+        is_kept=procurement.offer is not None and procurement.offer.term == "kept",
         more=of_factors,
     )
 

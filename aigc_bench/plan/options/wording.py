@@ -19,6 +19,8 @@ def describe(option: Option) -> str:
             message("call a commercial API ({provider})", provider=option.provider) if option.provider else "call a commercial API"
         )
     verb = {"owned": "buy", "colocated": message("buy and colocate"), "cloud": "rent"}[option.kind]
+    if option.term == "kept":
+        verb = "keep"
     if option.parts:
         return " and ".join(describe(part) for part in option.parts)
     name = option.server or option.accelerator

@@ -25,6 +25,7 @@ from aigc_bench.plan.output.money_view import (
     unit_costs,
 )
 from aigc_bench.plan.output.options_view import Obstacles, OptionsView, obstacles, options_view
+from aigc_bench.plan.output.owned_view import OwnedView, owned_view
 from aigc_bench.plan.output.quotes_view import QuotesView, quotes_view
 from aigc_bench.plan.output.recommendation_view import RecommendationView, recommendation_view
 from aigc_bench.plan.output.rent_or_buy_view import RentOrBuyView, rent_or_buy_view
@@ -116,6 +117,11 @@ class PlanView:
     def rent_or_buy(self) -> RentOrBuyView | None:
         """The cheapest purchase against rents and APIs."""
         return rent_or_buy_view(self.plan)
+
+    @cached_property
+    def owned(self) -> OwnedView | None:
+        """What is done with machines that are there already; ``None`` without any."""
+        return owned_view(self.plan)
 
     @cached_property
     def quotes(self) -> QuotesView | None:

@@ -8,6 +8,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.records import Basis, Estimate, Record
 from aigc_bench.plan.factors.base import in_order
 from aigc_bench.plan.options.wording import describe, reserve_words, statistically_tied, tie, why
+from aigc_bench.plan.output.owned_view import kept_words
 from aigc_bench.plan.output.shown_number import Shown, key_of
 from aigc_bench.plan.records.assessment import Assessment
 from aigc_bench.plan.records.loads import Load
@@ -91,7 +92,7 @@ def recommendation_view(plan: Plan, option: Option) -> RecommendationView:
     return RecommendationView(
         option=option,
         is_accepted=option.accepted,
-        what=describe(option),
+        what=_what(plan, option),
         why=why(plan) if is_best else None,
         reserve=tuple(reserve_words(option, confidence=plan.demand.constraints.confidence)),
         tied=tuple(one.rank for one in statistically_tied(plan)),
@@ -101,6 +102,12 @@ def recommendation_view(plan: Plan, option: Option) -> RecommendationView:
         loads=tuple(load_row(load, option, plan=plan) for load in option.loads),
         factors=tuple(factor_row(name, option.factors[name], option) for name in in_order(option.factors)),
     )
+
+
+def _what(plan: Plan, option: Option) -> str:
+    """Return what to buy or rent, after what is kept of the machines that are there."""
+    kept = kept_words(plan)
+    return describe(option) if kept is None else message("{kept} and {add}", kept=kept, add=describe(option))
 
 
 def _bottlenecks(option: Option) -> Iterator[Bottleneck]:

@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import Field
 
 from aigc_bench.core.records import Estimate, Mode, OwnModel, Record, Setting
+from aigc_bench.plan.records.owned import Owned
 from aigc_bench.plan.records.quote import Quote
 from aigc_bench.plan.site.power_chain import DESIGN_RISE_K
 
@@ -203,6 +204,7 @@ class Demand(Record):
     jobs: tuple[Job, ...] = ()
     datasets: tuple[Dataset, ...] = ()
     quotes: tuple[Quote, ...] = ()
+    owned: tuple[Owned, ...] = ()
     site: Site
     colocation: Colocation = Colocation()
     finance: Finance

@@ -15,6 +15,7 @@ from aigc_bench.plan.records.assessment import Assessment, CostLine
 from aigc_bench.plan.records.demand import Demand, OptionKind
 from aigc_bench.plan.records.loads import Load, Placement, Pool, Unplanned
 from aigc_bench.plan.records.machine import Machine
+from aigc_bench.plan.records.owned import OwnedPlan
 from aigc_bench.plan.records.quote import QuotedPlan
 from aigc_bench.plan.records.replay import Replay
 from aigc_bench.plan.records.risk import PlanRisk
@@ -120,6 +121,7 @@ class Plan(Record):
     not_included: tuple[str, ...] = ()
     certainty: PlanRisk | None = None
     quotes: tuple[QuotedPlan, ...] = ()
+    owned: OwnedPlan | None = None
     notes: tuple[str, ...] = ()
     """Warnings for the reader, such as invalid measurements that were left out."""
     method: str

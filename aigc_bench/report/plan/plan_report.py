@@ -21,6 +21,7 @@ from aigc_bench.report.plan import (
     cash_flow,
     factors,
     options,
+    owned,
     quotes,
     rack_drawings,
     recommendation,
@@ -34,7 +35,7 @@ from aigc_bench.report.plan.view import PlanPage, PlanSection, plan_page
 from aigc_bench.report.render import page
 
 SECTIONS: tuple[PlanSection, ...] = (
-    recommendation, quotes, risk, stated_demand, options, factors, bill, rack_drawings, cash_flow, rent_or_buy, carbon,
+    recommendation, owned, quotes, risk, stated_demand, options, factors, bill, rack_drawings, cash_flow, rent_or_buy, carbon,
     simulation_check, basis, assumptions,
 )  # fmt: skip
 """In the order of a reader's questions: answer and risk, demand, alternatives, requirements, cost, basis."""
