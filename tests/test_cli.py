@@ -44,19 +44,9 @@ OPTIONS = {
         "--percentile --precision --profile --rate --requests --run --scenario --seed --set --slo-latency --slo-tpot "
         "--slo-ttft --trace"
     ).split(),
-    "plan": [
-        "--accelerator",
-        "--explain",
-        "--help",
-        "--json",
-        "--keys",
-        "--model",
-        "--new",
-        "--out",
-        "--quote",
-        "--run",
-        "--use-invalid",
-    ],
+    "plan": (  # noqa: SIM905
+        "--accelerator --explain --help --json --keys --model --new --out --quote --run --set --top --use-invalid"
+    ).split(),
     "validate": ["--by", "--help", "--json", "--rows"],
     "report": ["--demand", "--help", "--json", "--out"],
     "list": ["--help", "--json"],

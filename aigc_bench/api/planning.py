@@ -25,14 +25,15 @@ def plan(
     on: date | None = None,
     code: Sequence[str] = (),
     quotes: Sequence[Path | str] = (),
+    changes: Sequence[str] = (),
 ) -> Plan:
     """Plan a demand (a TOML file or a record): options by rank with every factor, money and what they rest on.
 
     ``runs`` are recorded runs whose numbers are used where they fit, invalid ones only where ``use_invalid`` names their case;
     the recommended option is replayed by discrete events. ``accelerators`` narrows the search, ``on`` is the day of
     prices, by default the newest that the catalogue knows. ``code`` permits the ``module:function`` that the demand names
-    as models. ``quotes`` are files of vendors' quotes, added to those of the demand. Raises ``UsageError`` with every
-    mistake of a file.
+    as models. ``quotes`` are files of vendors' quotes, added to those of the demand. ``changes`` replace keys of the
+    demand file, as in ``"services.chat.users=30000"``. Raises ``UsageError`` with every mistake of a file.
 
     >>> plan = ab.plan("examples/nightly-images.toml", accelerators="l40s")
     >>> plan.to_pandas()[["rank", "kind", "accelerator", "accepted"]].head(2)
@@ -53,7 +54,7 @@ def plan(
     # A lone string is a sequence of letters, too.
     names = [accelerators] if isinstance(accelerators, str) else accelerators
     catalogue = load_catalogue()
-    wanted = demand if isinstance(demand, Demand) else read_demand(demand, catalogue=catalogue)
+    wanted = demand if isinstance(demand, Demand) else read_demand(demand, catalogue=catalogue, changes=changes)
     wanted = with_quote_files(wanted, quotes, catalogue=catalogue)
     measured = measured_machines([loaded(run) for run in runs], catalogue=catalogue, with_invalid=use_invalid)
     # Any spelling becomes the id; an unknown one raises with the nearest.

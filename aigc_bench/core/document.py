@@ -152,18 +152,22 @@ def _parsed_json(text: str, *, where: str, max_keys: int, may_be_infinite: bool 
 def read_toml(file: Path) -> dict[str, Any]:
     """Return the tables of a TOML file; raises ``UsageError`` with file, key and place where it cannot be read or taken."""
     # TOML ends lines in LF or CRLF; a lone CR is an end in the editors that write it.
-    text = read_text(file).replace("\r\n", "\n").replace("\r", "\n")
-    _check_length(text, where=str(file), most=MAX_TOML_CHARACTERS)
+    return parse_toml(read_text(file).replace("\r\n", "\n").replace("\r", "\n"), where=str(file))
+
+
+def parse_toml(text: str, *, where: str) -> dict[str, Any]:
+    """Return what a TOML text holds; ``where`` begins every message. Raises ``UsageError`` like ``read_toml``."""
+    _check_length(text, where=where, most=MAX_TOML_CHARACTERS)
     # Lines stay, so that a problem found in what is left has the line number of the file.
     outside = _QUIET.sub(_blank, text)
-    _check_shape(outside, where=str(file), num_keys=outside.count("=") + outside.count("\n["), max_keys=MAX_KEYS)
-    _check_toml(outside, where=str(file))
+    _check_shape(outside, where=where, num_keys=outside.count("=") + outside.count("\n["), max_keys=MAX_KEYS)
+    _check_toml(outside, where=where)
     try:
         # tomllib has no such hook for integers; ``_check_toml`` has looked at those.
         parsed = tomllib.loads(text, parse_float=_float)
     except ValueError as problem:
-        raise UsageError(message("{file}: not TOML: {problem}.", file=file, problem=_toml_words(str(problem)))) from None
-    _raise_refused(parsed, where=str(file))
+        raise UsageError(message("{file}: not TOML: {problem}.", file=where, problem=_toml_words(str(problem)))) from None
+    _raise_refused(parsed, where=where)
     return parsed
 
 

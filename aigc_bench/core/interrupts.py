@@ -29,7 +29,7 @@ class Interrupts:
         self._is_due = False
 
     def take(self, _signal: int, _frame: FrameType | None) -> None:
-        """RowPrediction a signal. One that is raised holds back those after it, so that what it unwinds is unwound to the end."""
+        """Take a signal. One that is raised holds back those after it, so that what it unwinds is unwound to the end."""
         self.count += 1
         if not self._is_held:
             self._is_held = True
@@ -57,7 +57,7 @@ class Interrupts:
 
 @contextmanager
 def terminated_as_interrupt() -> Iterator[Interrupts]:
-    """RowPrediction the signals for a block; outside the main thread they are left alone."""
+    """Take the signals of a block; outside the main thread they are left alone."""
     interrupts = Interrupts()
     try:
         before = {number: signal.getsignal(number) for number in SIGNALS}

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 from aigc_bench.core.messages import message
 from aigc_bench.telemetry.base import SensorAbsent
 
-RowPrediction = TypeVar("RowPrediction")
+Answer = TypeVar("Answer")
 
 # nvmlReturn_t of nvml.h, written out because importing pynvml for its names would cost every start.
 INVALID_ARGUMENT, NOT_SUPPORTED, NO_PERMISSION, FUNCTION_NOT_FOUND, GPU_IS_LOST, VERSION_MISMATCH = 2, 3, 4, 13, 15, 25
@@ -51,7 +51,7 @@ def explain(code: int) -> str:
     return _MEANINGS.get(code, message("NVML error {code}", code=code))
 
 
-def query(call: Callable[..., RowPrediction], *arguments: Any) -> RowPrediction:
+def query(call: Callable[..., Answer], *arguments: Any) -> Answer:
     """Call a pynvml function; raises ``NvmlProblem``. A text that is not UTF-8 comes back with its odd bytes replaced."""
     import pynvml
 
@@ -61,10 +61,10 @@ def query(call: Callable[..., RowPrediction], *arguments: Any) -> RowPrediction:
         # 999 is NVML_ERROR_UNKNOWN.
         raise NvmlProblem(getattr(error, "value", 999)) from None
     except UnicodeDecodeError as text:
-        return cast(RowPrediction, text.object.decode("utf-8", errors="replace"))
+        return cast(Answer, text.object.decode("utf-8", errors="replace"))
 
 
-def query_or(call: Callable[..., RowPrediction], *arguments: Any) -> RowPrediction | None:
+def query_or(call: Callable[..., Answer], *arguments: Any) -> Answer | None:
     """Call a pynvml function; ``None`` where it does not answer."""
     try:
         return query(call, *arguments)

@@ -7,10 +7,22 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 
 import pytest
 
 from aigc_bench.core.interrupts import SIGNALS, terminated_as_interrupt
+
+
+@pytest.fixture(autouse=True)
+def _usual_answers() -> Iterator[None]:
+    """A suite under ``nohup`` is started with SIGHUP ignored, which the program would respect."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    for number in SIGNALS:
+        signal.signal(number, signal.default_int_handler if number is signal.SIGINT else signal.SIG_DFL)
+    yield
+    for number, answer in before.items():
+        signal.signal(number, answer)
 
 
 @pytest.mark.parametrize("number", SIGNALS)

@@ -15,6 +15,7 @@ from aigc_bench.core.errors import AigcBenchError
 from aigc_bench.core.messages import message
 from aigc_bench.core.toml_file import check, check_kind, inner_record
 from aigc_bench.plan.demand.arrival_rates import read_arrivals
+from aigc_bench.plan.demand.changes import changed
 from aigc_bench.plan.demand.quotes import quote_of, repeated_names
 from aigc_bench.plan.demand.schema import WrittenDemand
 from aigc_bench.plan.demand.services_and_jobs import Check, batch_of, checks_of, service_of, training_of, with_own_model
@@ -46,11 +47,15 @@ class Named(Protocol):
 Table = TypeVar("Table", bound=Named)
 
 
-def read_demand(path: Path | str, *, catalogue: Catalogue) -> Demand:
-    """Return the demand in a file; raise ``UsageError`` that names the file and every wrong key."""
+def read_demand(path: Path | str, *, catalogue: Catalogue, changes: Sequence[str] = ()) -> Demand:
+    """Return the demand in a file, with keys changed (``services.chat.users=30000``).
+
+    Raises ``UsageError`` that names the file and every wrong key.
+    """
     file = Path(path)
     raw = read_toml(file)
     check_kind(raw, wanted="demand", file=file)
+    raw = changed(raw, changes)
     written, problems = check(raw, demand_table())
     if written is None:
         # The rest of the file is still checked for unknown names, so that one run reports all mistakes.

@@ -65,8 +65,8 @@ class Obstacles(Record):
     num_options: int
 
 
-def options_view(plan: Plan) -> OptionsView:
-    """Return the options as they are shown."""
+def options_view(plan: Plan, *, top: int | None = None) -> OptionsView:
+    """Return the options as they are shown: ``top`` alternatives by rank, or by default those of every kind and accelerator."""
     accepted = [one for one in plan.options if one.accepted]
     compared = _compared(accepted)
     ranks = {one.rank for one in compared}
@@ -79,7 +79,7 @@ def options_view(plan: Plan) -> OptionsView:
         kinds=rows(_kinds(compared)),
         compared=rows(compared),
         others=rows([one for one in accepted if one.rank not in ranks]),
-        short=rows(_short(plan, accepted)),
+        short=rows(_short(plan, accepted) if top is None else _others(plan, accepted)[:top]),
         accepted=tuple(accepted),
         refused=tuple(RefusedRow(option=one, what=describe(one), why_not=why_not(one)) for one in plan.options if not one.accepted),
         refused_kinds=tuple(_refused_kinds(plan)),
@@ -125,8 +125,7 @@ def _kinds(compared: list[Option]) -> list[Option]:
 
 def _short(plan: Plan, accepted: list[Option]) -> list[Option]:
     """Return the best other option of every kind and term, then of other accelerators, by rank."""
-    best = plan.recommended
-    others = [one for one in accepted if one is not best]
+    best, others = plan.recommended, _others(plan, accepted)
     seen: dict[tuple[str, str], Option] = {}
     for option in others:
         seen.setdefault((option.kind, option.term), option)
@@ -140,6 +139,10 @@ def _short(plan: Plan, accepted: list[Option]) -> list[Option]:
             shown.append(option)
     # Every kind and term may already exceed the short list.
     return sorted(shown, key=lambda one: one.rank)[: NUM_SHORT + 2]
+
+
+def _others(plan: Plan, accepted: list[Option]) -> list[Option]:
+    return [one for one in accepted if one is not plan.recommended]
 
 
 def _refused_kinds(plan: Plan) -> list[tuple[str, str]]:

@@ -38,10 +38,12 @@ class PlanView:
     """A plan with all that is shown of it, each part computed once, when it is first read.
 
     ``best`` is the recommended option, or the best of the refused ones; ``bought`` the same, or if it has no room (a rented one
-    has none) the best accepted purchase of a server whose data sheet is known.
+    has none) the best accepted purchase of a server whose data sheet is known. ``top``: how many
+    alternatives are listed, ``None`` for one of each kind.
     """
 
     plan: Plan
+    top: int | None = None
 
     # Computed at the first read: a terminal shows a part of what a page does.
     @cached_property
@@ -95,7 +97,7 @@ class PlanView:
     @cached_property
     def options(self) -> OptionsView:
         """The options that are shown next to the recommendation."""
-        return options_view(self.plan)
+        return options_view(self.plan, top=self.top)
 
     @cached_property
     def obstacles(self) -> Obstacles:
@@ -143,6 +145,6 @@ class PlanView:
         return unit_costs(option, like=self.best)
 
 
-def plan_view(plan: Plan) -> PlanView:
-    """Return the view of a plan."""
-    return PlanView(plan=plan)
+def plan_view(plan: Plan, *, top: int | None = None) -> PlanView:
+    """Return the view of a plan, with the ``top`` best alternatives, or by default the best of each kind."""
+    return PlanView(plan=plan, top=top)

@@ -30,7 +30,7 @@ def predicted_peak_bytes(case: Case) -> int | None:
 
 
 def main() -> None:
-    """RowPrediction one case."""
+    """Answer one case."""
     from aigc_bench.predict.memory.peak import peak_memory
     from aigc_bench.predict.tracing.trace_cache import trace_case
 

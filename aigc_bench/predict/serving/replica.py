@@ -93,7 +93,7 @@ class Replica:
         self._ends: list[tuple[int, int]] = []
         # Tokens in the cache of all decoding sequences, kept up to date so that no step visits them.
         self._slots = 0
-        # RowPrediction tokens still to come, of preempted requests only.
+        # Answer tokens still to come, of preempted requests only.
         self._left: dict[int, int] = {}
         self._last_token_s: dict[int, float] = {}
 
