@@ -22,7 +22,7 @@ from aigc_bench.plan.options.api import api_options
 from aigc_bench.plan.options.assemble import Procurement, make_option, ranked
 from aigc_bench.plan.options.measured_options import Examined
 from aigc_bench.plan.options.mixed import combined
-from aigc_bench.plan.options.procurement import Market, best_of_each_term, procurements_of, unwanted, without_fabric
+from aigc_bench.plan.options.procurement import Market, best_of_each_term, no_cluster, procurements_of, unwanted
 from aigc_bench.plan.records.demand import Demand, Job, Service
 from aigc_bench.plan.records.loads import Load, Unplanned
 from aigc_bench.plan.records.machine import Capability, Machine
@@ -174,7 +174,7 @@ class HostSearch:
                 (
                     *refusals,
                     *unwanted(procurement, host, demand=self.demand, market=self.market),
-                    *without_fabric(procurement.offer, loads, demand=self.demand),
+                    *no_cluster(procurement.offer, loads, demand=self.demand),
                 ),
             )
             for procurement in procurements

@@ -139,6 +139,7 @@ def make_machine(**changes: Any) -> Machine:
         "capabilities": (make_capability(), make_capability(mode="train", throughput=exact(25.0, "tokens/s"))),
         "host_memory_bytes": exact(16e9, "B"),
         "network_bits_per_s": exact(1e9, "bit/s"),
+        "fabric_bits_per_s": exact(1e11, "bit/s"),
         "disk_bytes": exact(1e12, "B"),
         "peak_power_w": exact(1200.0, "W"),
         "full_power_w": exact(1000.0, "W"),

@@ -60,11 +60,6 @@ def test_the_plain_demand_is_met(tmp_path: Path, capsys: pytest.CaptureFixture[s
             r"67.2 kbit/s required, 10.0 kbit/s available; an uplink of 74.7 kbit/s \(site.uplink_gbit_per_s\)",
         ),
         (
-            "storage",
-            {"service": 'kept = "10y"\nresponse_kb = 20000'},
-            "disks of .* per machine, or a shorter retention of responses",
-        ),
-        (
             "cooling",
             {"site": "rack_cooling_kw = 0.05"},
             r"50.0 W available; racks with a cooling capacity of .* \(site.rack_cooling_kw\)",

@@ -75,7 +75,8 @@ def test_day_and_night_share_six_servers_and_their_spares(option: Option) -> Non
     [
         ("compute", REQUIRED, SERVING),
         ("memory", 2e9 + 2e9, 16e9 * 0.9),
-        ("network", PEAK_REQUESTS_PER_S * 4000 * 8 / SERVING, 1e9 * 0.9),
+        # Three machines of 25 tokens/s train, and sum gradients of 1e8 parameters every half a second.
+        ("network", 2 * (2 * 1e8) * 2 / 3 * 8 / 0.5, 1e11 * 0.9),
         (
             "storage",
             30e9 + 2 * 4e8 + PEAK_REQUESTS_PER_S / 4 * 86_400 * 3000 * 10 / SERVING + 1_440_000 * 4 * 2 + 1e8 * 14 * 5,

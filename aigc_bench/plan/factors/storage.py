@@ -1,116 +1,136 @@
-"""Storage: do weights, stored responses, data sets and checkpoints fit on a machine's disk?"""
+"""Storage: do weights, stored responses, data sets and checkpoints fit on the servers' disks or on storage that they share?"""
 
 from __future__ import annotations
 
 from aigc_bench.core.messages import message
-from aigc_bench.core.records import Basis, Estimate
-from aigc_bench.plan.factors.base import Context, Factor, Limits, enough
+from aigc_bench.core.records import Estimate
+from aigc_bench.plan.factors.base import Context, Factor, Limits, enough, scarcest
 from aigc_bench.plan.records.assessment import Assessment
-from aigc_bench.plan.records.loads import Load, Pool
-from aigc_bench.plan.sizing.retention import retained_answers, retained_results
-from aigc_bench.plan.stats.estimates import assumed, estimate, named, over, scaled, times, total
+from aigc_bench.plan.records.loads import Pool
+from aigc_bench.plan.site.storage_system import DRIVE_BYTES
+from aigc_bench.plan.sizing.stored_data import StoredData, is_shared, server_disk_bytes, stored_data
+from aigc_bench.plan.stats.estimates import counted, estimate, named, plus, times, total
 
-SYSTEM_AND_SOFTWARE = assumed(
-    30e9,
-    low=15e9,
-    high=60e9,
-    unit="B",
-    source=message("operating system, drivers and a torch environment; unverified (general knowledge)"),
-)
+OWN_DISKS, SHARED = message("own disks of a server"), message("shared storage")
 
 
 class StorageFactor(Factor):
-    """Bytes stored on the disk of the fullest machine against its usable size."""
+    """Bytes stored on the disks of the fullest server, and on shared storage, against their usable size."""
 
     title = "Storage"
     order = 40
     unit = "B"
     formula = message(
-        "required = system + weights + mean requests/day x growth x response bytes x days kept / machines + job items x bytes x "
-        "copies + checkpoints kept x bytes per parameter x parameters + results of the runs kept / machines; "
-        "available = disk x usable share"
+        "data = mean requests/day x growth x response bytes x days kept + results of the runs kept + data sets x copies + job "
+        "items x bytes x copies + checkpoints kept x bytes per parameter x parameters; required on a server = system + weights, "
+        "and its data where they fit; else required of shared storage = data; available = raw bytes x usable share"
     )
     source = message(
         "capacity rule of the planner; checkpoint sizes as published (105 GB at 8B, 912 GB at 70B, 5.29 TB at 405B parameters)"
     )
 
     def assess(self, context: Context) -> Assessment:
-        """Assess the pool that stores most; weights that were not counted make its required bytes a lower bound."""
-        parts = [_retained(context, pool) for pool in context.pools]
+        """Assess own disks and shared storage; weights that were not counted make the required bytes a lower bound."""
+        if context.kind == "cloud":
+            return self._on_the_providers(context)
+        shared, pools = _is_shared(context), [(pool, _data_of(context, pool)) for pool in context.pools]
+        parts = [_on_a_server(context, pool, data, shared=shared) for pool, data in pools]
         fullest = max(parts, key=lambda named_parts: sum(part.value for part in named_parts.values()), default={})
-        required = named(total(list(fullest.values()), unit="B"), message("sum of what is stored on one machine"))
-        disk, inputs = context.machine.disk_bytes, fullest | _rates(context)
-        if disk is None:
+        required = named(total(list(fullest.values()), unit="B"), message("sum of what is stored on one server"))
+        inputs, usable, disks = fullest | _rates(context), context.rules.usable_storage, _disks(context)
+        inputs[message("usable share of raw bytes")] = usable
+        pairs = {}
+        if disks is not None:
+            inputs[message("disks of a server")] = disks
+            pairs[OWN_DISKS] = (required, times(disks, usable, unit="B"))
+        if shared:
+            stored, store = _all_data(context), _store(context)
+            inputs |= stored | {message("raw bytes of shared storage"): store}
+            pairs[SHARED] = (total(list(stored.values()), unit="B"), times(store, usable, unit="B"))
+        # A large store proves nothing about disks that are not known.
+        place = scarcest(pairs) if disks is not None else None
+        if place is None:
             return self.conclude(required=required, available=None, why=UNKNOWN, inputs=inputs)
-        available = times(disk, context.rules.usable_storage, unit="B")
-        inputs |= {"disk": disk, message("usable share of the disk"): context.rules.usable_storage}
-        largest = max(fullest, key=lambda name: fullest[name].value, default="nothing")
-        return self.conclude(
-            required=required, available=available, why=message("largest part: {largest}", largest=largest), inputs=inputs
-        )
+        held = _all_data(context) if place == SHARED else fullest
+        largest = max(held, key=lambda name: held[name].value, default="nothing")
+        why = message("limited by the {place}; largest part: {largest}", place=place, largest=largest)
+        return self.conclude(required=pairs[place][0], available=pairs[place][1], why=why, inputs=inputs)
 
     def remedy(self, found: Assessment, limits: Limits) -> str:
-        """Return the disk that would suffice."""
+        """Return the disks or the store that would suffice."""
+        if found.why.startswith(message("limited by the {place}", place=SHARED)):
+            return message(
+                "a store of {enough} (site.store_tb), or a shorter retention of responses (kept) would change that",
+                enough=enough(found),
+            )
         return message(
-            "disks of {enough} per machine, or a shorter retention of responses (kept) would change that", enough=enough(found)
+            "disks of {enough} per server, a store of the site (site.store_tb), or a shorter retention of responses (kept) would "
+            "change that",
+            enough=enough(found),
         )
+
+    def _on_the_providers(self, context: Context) -> Assessment:
+        """Return the data that a provider keeps: it sells storage by the month, so that nothing limits it."""
+        stored = _all_data(context)
+        required = named(total(list(stored.values()), unit="B"), message("sum of the data"))
+        return self.conclude(required=required, available=None, why=PROVIDERS, inputs=stored | _rates(context), is_limited=False)
 
 
 UNKNOWN = message("the size of this machine's disk is not recorded; `df` on the run's folder or the server's data sheet states it")
+PROVIDERS = message("data lie on the provider's storage, paid by the month")
 
 
-def _retained(context: Context, pool: Pool) -> dict[str, Estimate]:
-    """Return the bytes stored on one machine of the pool, by name."""
-    parts = {message("system and software"): SYSTEM_AND_SOFTWARE}
-    for load in context.loads_of(pool):
-        weights = context.capability(load).params_bytes
-        # A case that did not count its parameters leaves them out of the sum.
-        if weights:
-            can = context.capability(load).throughput.basis
-            basis: Basis = "measured" if can == "measured" else "modelled"
-            parts[f"weights, {load.name}"] = estimate(
-                weights, unit="B", basis=basis, source=message("parameters of {case}", case=load.case)
-            )
-        parts |= _answers(context, pool, load) | _job_files(context, load) | _results(context, pool, load)
-    return parts
+def _data_of(context: Context, pool: Pool) -> StoredData:
+    abilities = {load.name: context.capability(load) for load in context.loads_of(pool)}
+    return stored_data(context.demand, abilities, machine=context.machine, rules=context.rules)
 
 
-def _answers(context: Context, pool: Pool, load: Load) -> dict[str, Estimate]:
-    """Return the stored responses at the end of the horizon, spread over the pool's machines."""
-    service = context.service(load)
-    if service is None or service.kept_days.high <= 0:
-        return {}
-    return {
-        message("answers kept, {load}", load=load.name): over(
-            retained_answers(service, context.demand.growth), pool.available_machines, unit="B"
-        )
-    }
+def _all_data(context: Context) -> dict[str, Estimate]:
+    """Return the bytes of all data, each once, by name."""
+    abilities = {load.name: context.capability(load) for load in context.loads}
+    data = stored_data(context.demand, abilities, machine=context.machine, rules=context.rules)
+    return {**data.spread, **data.whole}
 
 
-def _job_files(context: Context, load: Load) -> dict[str, Estimate]:
-    """Return a job's data set with its copies and the checkpoints of a training job, as the demand states, else as the rules do."""
-    job, rules = context.job(load), context.rules
-    if job is None:
-        return {}
-    # A data set lies whole on each machine of a job, in the copies that the rules say; only answers and results are spread.
-    files = {message("data set, {load}", load=load.name): times(job.items, job.bytes_per_item, rules.dataset_copies, unit="B")}
-    num_params = context.capability(load).num_params
-    if num_params and job.mode == "train":
-        # 13 to 15 bytes per parameter as published: weights and the state of the optimizer.
-        size = scaled(rules.checkpoint_bytes_per_param, load.derived.get("num_params", num_params), unit="B")
-        files[f"checkpoints, {load.name}"] = times(size, job.checkpoints.kept or rules.checkpoints_kept, unit="B")
-    return files
-
-
-def _results(context: Context, pool: Pool, load: Load) -> dict[str, Estimate]:
-    """Return the stored results of a job's runs, spread over the pool's machines."""
-    job = context.job(load)
-    everything = retained_results(job) if job else None
-    return (
-        {}
-        if everything is None
-        else {message("results kept, {load}", load=load.name): over(everything, pool.available_machines, unit="B")}
+def _is_shared(context: Context) -> bool:
+    """Return whether data lie on shared storage: as the room was planned; without a room where the site has a store."""
+    if context.room is not None:
+        return context.room.is_data_shared
+    if context.site.store_bytes is None:
+        return False
+    disk = server_disk_bytes(context.machine)
+    # Of unknown disks nothing is assumed; the store is there.
+    raw = disk.value if disk else 0.0
+    return any(
+        is_shared(_data_of(context, pool), disk_bytes=raw, num_servers=_servers_of(context, pool), rules=context.rules)
+        for pool in context.pools
     )
+
+
+def _servers_of(context: Context, pool: Pool) -> float:
+    return pool.available_machines.value / context.machine.machines_per_server.value
+
+
+def _on_a_server(context: Context, pool: Pool, data: StoredData, *, shared: bool) -> dict[str, Estimate]:
+    """Return the bytes on the disks of one server of the pool, by name."""
+    own = {} if shared else data.on_each(pool.available_machines, context.machine.machines_per_server)
+    return {**data.system, **own}
+
+
+def _disks(context: Context) -> Estimate | None:
+    """Return raw bytes on the disks of one server: its own, or those that are ordered for it."""
+    known = server_disk_bytes(context.machine)
+    if known is not None or context.room is None or not context.room.drives_per_server:
+        return known
+    count = context.room.drives_per_server
+    return counted(count * DRIVE_BYTES, "B", message("{count} ordered drives of {size:g} TB", count=count, size=DRIVE_BYTES / 1e12))
+
+
+def _store(context: Context) -> Estimate:
+    """Return raw bytes of shared storage: the site's and what is bought."""
+    bought = context.room.shared_bytes if context.room else 0.0
+    ordered = estimate(bought, unit="B", basis="modelled", source=message("raw bytes of the systems on the bill"))
+    return plus(context.site.store_bytes, ordered) if context.site.store_bytes else ordered
 
 
 def _rates(context: Context) -> dict[str, Estimate]:
@@ -120,7 +140,7 @@ def _rates(context: Context) -> dict[str, Estimate]:
         job = context.job(load)
         if job is not None:
             ingest = times(context.capability(load).throughput, job.bytes_per_item, unit="B/s")
-            rates[f"ingest of one machine, {load.name}"] = ingest
+            rates[message("ingest of one machine, {load}", load=load.name)] = ingest
     return rates
 
 

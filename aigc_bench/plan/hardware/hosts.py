@@ -269,7 +269,13 @@ def host_of_cards(spec: AcceleratorSpec, catalogue: Catalogue, *, count: int | N
         spec=spec,
         server=None,
         sheet=sheet,
-        machine=machine.model_copy(update={"weight_kg": sheet.weight_kg, "cooling": sheet.cooling}),
+        machine=machine.model_copy(
+            update={
+                "weight_kg": sheet.weight_kg,
+                "cooling": sheet.cooling,
+                "fabric_bits_per_s": _fabric_bits(sheet),
+            }
+        ),
     )
 
 
@@ -289,6 +295,7 @@ def _machine(match: ServerMatch, spec: AcceleratorSpec, server: ServerSpec | Non
         host_memory_bytes=_share(server.ram_bytes if server else None, count, unit="B", server=server),
         device_memory_bytes=catalogue.usable_memory(spec),
         network_bits_per_s=_nic_bits(server, count),
+        fabric_bits_per_s=_fabric_bits(server) if server else None,
         disk_bytes=_disk(server, count),
         devices_per_server=count,
         peak_power_w=match.watts.peak,
@@ -341,14 +348,27 @@ def _nic_bits(server: ServerSpec | None, count: int) -> Estimate | None:
     )
 
 
+def _fabric_bits(server: ServerSpec) -> Estimate | None:
+    """Return bits/s of an accelerator's share of the compute NICs; ``None`` for a server without them."""
+    nics, rate = server.num_compute_nics, server.compute_nic_bytes_per_s
+    if not nics or not rate:
+        return None
+    source = message(
+        "{nics} compute NICs of {rate:g} Gbit/s / {count} accelerators; {source}, {as_of}",
+        nics=nics,
+        rate=8 * rate / 1e9,
+        count=server.gpu_count,
+        source=server.source,
+        as_of=server.as_of,
+    )
+    return estimate(8 * nics * rate / server.gpu_count, unit="bit/s", basis=server.basis, source=source)
+
+
 def _disk(server: ServerSpec | None, count: int) -> Estimate | None:
-    """Return the local disks of the row, else two drives of 3.84 TB."""
+    """Return the local disks of the row; ``None`` where it names none: its bays are sold empty, and drives are ordered."""
     # The column is free text of data sheets, such as "30.7 TB (8x3.84) U.2": the first size is the total.
     found = _TERABYTES.search(server.local_storage or "") if server else None
-    if found and server:
-        return _share(float(found[1]) * 1e12, count, unit="B", server=server)
-    source = message("two NVMe drives of 3.84 TB in a server; unverified (general knowledge)")
-    return estimate(2 * 3.84e12 / count, unit="B", basis="assumed", source=source)
+    return _share(float(found[1]) * 1e12, count, unit="B", server=server) if found and server else None
 
 
 def specs_of(found: Iterable[Host]) -> list[AcceleratorSpec]:

@@ -23,7 +23,7 @@ from aigc_bench.plan.records.demand import Demand, OptionKind
 from aigc_bench.plan.records.loads import Load
 from aigc_bench.plan.records.machine import Machine
 from aigc_bench.plan.records.plan import Option
-from aigc_bench.plan.search.selection import SelectionTerms
+from aigc_bench.plan.search.selection import WHOLE_SERVER, SelectionTerms
 from aigc_bench.plan.stats.estimates import ceil, estimate, scaled
 from aigc_bench.plan.stats.price_aging import age_years, hardware_price
 
@@ -34,7 +34,6 @@ MARKETPLACE_AVAILABILITY = 0.99
 """From this availability on services do not run on hosts of a marketplace, whose owners may leave (assumed)."""
 OLD_RENT_YEARS = 0.5
 """Rents of one accelerator moved by a factor of two within half of 2026, so an older one asks for a quote (assumed)."""
-WHOLE_SERVER = 8
 FABRICS = ("infiniband", "roce", "efa", "ici", "tcpx", "nvlink_rack")
 SPOT_AVAILABILITY = 0.99
 """Highest availability that services may require of spot capacity, which the provider may take back (assumed)."""
@@ -202,7 +201,8 @@ def in_instances(machine: Machine, offer: Offer) -> Machine:
             "server": offer.name,
             "machines_per_server": estimate(size, unit="machines/server", basis="datasheet", source=source),
             "devices_per_server": size,
-            # A provider's rack is none of the plan's limits.
+            # Data lie on the provider's storage, and its rack is none of the plan's limits.
+            "disk_bytes": None,
             "rack_units": None,
             "weight_kg": None,
         }
@@ -245,24 +245,34 @@ def is_fabric(interconnect: str | None) -> bool:
     return (interconnect or "none").startswith(FABRICS)
 
 
-def without_fabric(offer: Offer | None, loads: Sequence[Load], *, demand: Demand) -> Iterator[str]:
-    """Yield why rented instances are no training cluster: one that spans several needs a fabric that the provider states.
+def no_cluster(offer: Offer | None, loads: Sequence[Load], *, demand: Demand) -> Iterator[str]:
+    """Yield why rented instances are no training cluster: one that spans several needs a stated fabric, and all of them at once.
 
-    Instances of a whole server are sold with one or without by the same name, so those are not refused.
+    A spot instance that is taken back stops the job on all others until the provider has capacity again.
     """
-    if offer is None or offer.kind != "cloud" or offer.num_accelerators >= WHOLE_SERVER or is_fabric(offer.interconnect):
+    if offer is None or offer.kind != "cloud":
         return
     trained = {job.name for job in demand.jobs if job.mode == "train"}
     for load in loads:
-        instances = ceil(load.busy_machines.value / offer.num_accelerators)
-        if load.name in trained and instances > 1:
+        machines = ceil(load.busy_machines.value / load.machines_per_replica) * load.machines_per_replica
+        instances = ceil(machines / offer.num_accelerators)
+        if load.name not in trained or instances <= 1:
+            continue
+        if not is_fabric(offer.interconnect):
             yield message(
                 "network: training {name} spans {instances} instances, and {provider} states no fabric between instances of "
-                "{size:g} accelerators; choose whole servers",
+                "{size:g} accelerators; ask for InfiniBand, RoCE or EFA in writing, or rent where one is stated",
                 name=load.name,
                 instances=instances,
                 provider=offer.provider or message("the provider"),
                 size=offer.num_accelerators,
+            )
+        if offer.term == "spot":
+            yield message(
+                "availability: training {name} needs {instances} instances at once, and spot instances may be taken back one by "
+                "one; rent on demand or reserved",
+                name=load.name,
+                instances=instances,
             )
 
 
@@ -271,8 +281,10 @@ def unwanted_rent(offer: Offer, machine: Machine) -> tuple[str, ...]:
 
     A price index is of no particular instance, so it is never refused.
     """
-    # Between instances there is no scale-up link, so a replica stays within one.
-    ranks = max((one.machines_per_replica for one in machine.capabilities), default=1)
+    # Between instances there is no scale-up link, so a replica stays within one; only shards of training cross whole servers.
+    spans = offer.num_accelerators >= WHOLE_SERVER
+    held = [one for one in machine.capabilities if not (spans and one.mode == "train")]
+    ranks = max((one.machines_per_replica for one in held), default=1)
     if offer.is_index or offer.num_accelerators >= ranks:
         return ()
     return (

@@ -22,8 +22,9 @@ from aigc_bench.plan.records.machine import Machine
 from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.site.room import MOST_SERVERS, Room, RoomNeed, make_room
 from aigc_bench.plan.site.storage_system import StorageNeed
-from aigc_bench.plan.sizing.retention import read_bytes_per_s, retained_bytes, written_bytes_per_s
+from aigc_bench.plan.sizing.retention import read_bytes_per_s, written_bytes_per_s
 from aigc_bench.plan.sizing.rules import rules_from
+from aigc_bench.plan.sizing.stored_data import StoredData, drives_needed, in_order, is_shared, server_disk_bytes, stored_data
 from aigc_bench.plan.stats.estimates import estimate, known_as, named, times
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ def room_maker(host: Host, demand: Demand, *, catalogue: Catalogue, on: date, is
             room=site.cooling,
             peak_w=host.machine.peak_power_w.value,
             oversubscription=1.0 if any(job.mode == "train" for job in demand.jobs) else SERVING_OVERSUBSCRIPTION,
-            storage=storage_need(demand, site=site, rules=rules, machine=host.machine, disks_bytes=num_servers * _disk_bytes(host)),
+            storage=storage_need(demand, site=site, rules=rules, machine=host.machine, num_servers=num_servers),
+            drives_per_server=_drives(demand, host.machine, rules, num_servers),
             rack_power_w=site.rack_power_w.value if site.rack_power_w else None,
             rack_cooling_w=site.rack_cooling_w,
             floor_kg_per_m2=site.floor_kg_per_m2,
@@ -85,31 +87,37 @@ def room_maker(host: Host, demand: Demand, *, catalogue: Catalogue, on: date, is
     return make
 
 
-def _disk_bytes(host: Host) -> float:
-    """Return raw bytes on the disks of one server."""
-    disk = host.machine.disk_bytes
-    return disk.value * host.machine.devices_per_server if disk else 0.0
-
-
-def storage_need(
-    demand: Demand, *, site: Site, rules: Rules, machine: Machine | None = None, disks_bytes: float = 0.0
-) -> StorageNeed:
+def storage_need(demand: Demand, *, site: Site, rules: Rules, machine: Machine, num_servers: int) -> StorageNeed:
     """Return the shared storage to buy: stored bytes over the usable share, less what the ``site`` has.
 
-    Data that fits the servers' own disks (``disks_bytes``, raw) needs no shared storage and is read and written there. Else jobs
-    of a ``machine`` read and write at their rates, less the site's storage throughput; an unknown throughput counts as enough.
+    Data that may lie on the servers' own disks (``sizing.stored_data``) need none and are read and written there. Else jobs of the
+    ``machine`` read and write at their rates, less the site's storage throughput; an unknown throughput counts as enough.
     """
+    data, disk = _stored(demand, machine, rules), server_disk_bytes(machine)
+    if not is_shared(data, disk_bytes=disk.value if disk else None, num_servers=num_servers, rules=rules):
+        return StorageNeed(raw_bytes=0.0)
     # File systems, parity and free space take the rest of raw capacity.
-    raw = retained_bytes(demand) / rules.usable_storage.value
+    raw = data.shared_bytes / rules.usable_storage.value
     there = site.store_bytes.value if site.store_bytes else 0.0
-    missing, passes = max(0.0, raw - there - disks_bytes), site.store_bytes_per_s
-    # Local disks are read at their own speed; of an existing store nothing is known to be missing.
-    is_fed = raw <= disks_bytes or (missing == 0 and passes is None)
-    if machine is None or is_fed:
-        return StorageNeed(raw_bytes=missing)
+    missing, passes = max(0.0, raw - there), site.store_bytes_per_s
+    # Of an existing store nothing is known to be missing.
+    if missing == 0 and passes is None:
+        return StorageNeed(raw_bytes=0.0, is_shared=True)
     there_per_s = passes.value if passes else 0.0
     return StorageNeed(
         raw_bytes=missing,
         read_bytes_per_s=max(0.0, read_bytes_per_s(demand, rules) - there_per_s),
         write_bytes_per_s=max(0.0, written_bytes_per_s(demand, machine, rules) - there_per_s),
+        is_shared=True,
     )
+
+
+def _stored(demand: Demand, machine: Machine, rules: Rules) -> StoredData:
+    return stored_data(demand, in_order(demand, machine), machine=machine, rules=rules)
+
+
+def _drives(demand: Demand, machine: Machine, rules: Rules, num_servers: int) -> int:
+    """Return the drives to order for each server; none where its data sheet has disks."""
+    if machine.disk_bytes is not None:
+        return 0
+    return drives_needed(_stored(demand, machine, rules), num_servers=num_servers, rules=rules)

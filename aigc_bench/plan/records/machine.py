@@ -50,7 +50,8 @@ class Machine(Record):
     """The unit that is replicated: the measured machine, and its ratio to a server that can be bought.
 
     ``machines_per_server`` is how many of these machines a catalogue server equals (1 where it is such a server).
-    ``*_power_w`` are of one server at the wall, ``host_cores`` the CPU cores of an accelerator's share. ``inlet_limit_c`` is the
+    ``*_power_w`` are of one server at the wall, ``host_cores`` the CPU cores of an accelerator's share, ``network_bits_per_s`` its
+    part of the front-end ports and ``fabric_bits_per_s`` of the compute NICs (``None``: it has none). ``inlet_limit_c`` is the
     highest allowed inlet air temperature.
     """
 
@@ -63,6 +64,7 @@ class Machine(Record):
     host_cores: Estimate | None = None
     device_memory_bytes: Estimate | None = None
     network_bits_per_s: Estimate | None = None
+    fabric_bits_per_s: Estimate | None = None
     disk_bytes: Estimate | None = None
     devices_per_server: int = 0
     peak_power_w: Estimate

@@ -4,8 +4,9 @@
     rented   (whole replicas + busy ones) x accelerators of a replica, without a power limit, which saves nothing on a rent
 
 Accelerators are those of whole replicas, in whole servers where the load has its own servers. A rented replica must fit one
-instance. Hardware is the price of an accelerator with its share of the server, spread over its life. A watt of the peak costs
-space in a colocation, and UPS, cooling plant and demand charge in an owned room.
+instance; the shards of a training job may lie over several whole servers. Hardware is the price of an accelerator with its share of
+the server, spread over its life. A watt of the peak costs space in a colocation, and UPS, cooling plant and demand charge in an
+owned room.
 """
 
 from __future__ import annotations
@@ -23,10 +24,13 @@ from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.search.candidates import Candidates, why_none
 from aigc_bench.plan.search.load_candidates import slo_of
 from aigc_bench.plan.site.power_chain import HOURS_PER_YEAR
+from aigc_bench.plan.sizing.checkpoints import lost_shares, stall_of
 from aigc_bench.plan.sizing.fleets import grown
 from aigc_bench.predict.fitting.effects import Floats
 
 ALMOST = 1e-9
+WHOLE_SERVER = 8
+"""Accelerators from which on an instance is a server of its own, which clouds join to clusters for training."""
 LAST = 1e6
 """Weight that puts rows with a power limit behind all others."""
 
@@ -84,13 +88,13 @@ def choose(
     """Return the best row for a host; ``None`` where there is no row of its accelerator."""
     left, given = spare or Spare(), terms or SelectionTerms()
     slo, limit = slo_of(workload), _most_devices(workload, host)
-    # A replica needs the links of one machine, and so one instance.
-    if given.instance is not None:
+    # A replica that serves needs the links of one machine, and so one instance.
+    if given.instance is not None and not (workload.mode == "train" and given.instance >= WHOLE_SERVER):
         limit = min(limit, given.instance)
     rows = found.of(host.spec.id) & (found.devices <= limit)
     if not rows.any():
         return None
-    work = work_per_s(workload, demand, rules)
+    work = work_per_s(workload, demand, rules) / (1 - _lost(workload, found, demand, rules))
     cost = accelerators(work, found) if given.kind == "cloud" else usd_per_year(work, found, host=host, demand=demand, terms=given)
     good = rows & found.fits_with(left.memory) & found.meets(slo, slower=left.time)
     if good.any():
@@ -111,7 +115,22 @@ def _most_devices(workload: Service | Job, host: Host) -> int:
     return max(host.max_devices, 1024 if host.sheet.num_compute_nics else host.max_devices)
 
 
-def usd_per_year(work: float, found: Candidates, *, host: Host, demand: Demand, terms: SelectionTerms | None = None) -> Floats:
+def _lost(workload: Service | Job, found: Candidates, demand: Demand, rules: Rules | None) -> Floats:
+    """Return the share of the time that checkpoints and interruptions cost, for every row; 0 for what is no training.
+
+    Without it one large replica looks sufficient that is not, and a second of a thousand accelerators is bought.
+    """
+    if isinstance(workload, Service) or workload.mode != "train" or rules is None:
+        return np.zeros(len(found))
+    used = np.maximum(1.0, work_per_s(workload, demand, rules) / found.throughput) * found.devices
+    given = (stall_of(workload, rules), rules.hours_between_interruptions, rules.restart_s)
+    stall, hours, restart = (np.full(len(found), one.value) for one in given)
+    return lost_shares(used, stall_s=stall, hours=hours, restart_s=restart)
+
+
+def usd_per_year(
+    work: float | Floats, found: Candidates, *, host: Host, demand: Demand, terms: SelectionTerms | None = None
+) -> Floats:
     """Return the yearly cost of ``work`` items/s at the peak, for every row as if it ran on this host."""
     machine, finance, given = host.machine, demand.finance, terms or SelectionTerms()
     size = machine.machines_per_server.value
@@ -133,7 +152,7 @@ def usd_per_year(work: float, found: Candidates, *, host: Host, demand: Demand, 
     return cost
 
 
-def accelerators(work: float, found: Candidates) -> Floats:
+def accelerators(work: float | Floats, found: Candidates) -> Floats:
     """Return accelerators of whole replicas at the peak plus the busy ones, for every row; rows with a power limit come last.
 
     Rents by the hour pay for the busy ones, and several loads can share them.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aigc_bench.plan.search.candidates import Candidates, power_caps, stacked, with_caps
+from aigc_bench.plan.sizing.training_traffic import ADAPTER_SHARE, SHARDED_ENGINE
 from aigc_bench.predict.closed_form.columns import ModelRow, NotPredictable
 from aigc_bench.predict.closed_form.step_rows import step_row
 from aigc_bench.predict.fitting.calibration import Calibration
@@ -27,11 +28,8 @@ if TYPE_CHECKING:
     from aigc_bench.catalog.records import AcceleratorSpec
     from aigc_bench.predict.published.language_models import LanguageModel
 
-ENGINE = "llm-foundry"
 RANKS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 SEQUENCES = (1, 2, 4, 8)
-ADAPTER_SHARE = 0.01
-"""Parameters of low-rank adapters over those of the model (rank 16 on all projections), general knowledge."""
 
 
 def trained_candidates(
@@ -73,7 +71,7 @@ def query(
         gpu=spec.id,
         gpu_count=ranks,
         precision="bf16",
-        software=ENGINE,
+        software=SHARDED_ENGINE,
         batch=float(sequences * ranks),
         input_len=seq_len,
         metric="throughput_tokens",
@@ -122,16 +120,18 @@ def _blocks(
         mfu = passes * model.active_params * rates[rows] / ranks / (spec.peak("bf16") or spec.peak("fp16") or np.inf)
         watts = mean_watts(spec, busy_share=np.minimum(1.0, mfu / BUSY_ARITHMETIC))
         held = rank_bytes(model, ranks=ranks, sequences=sequences, seq_len=seq_len, adapter=adapter, catalogue=catalogue)
+        # Seconds of a step: tokens of all ranks over tokens/s.
+        step_s = sequences * ranks * seq_len / rates[rows]
         block: dict[str, object] = {
             "accelerator": spec.id,
-            "engine": ENGINE,
+            "engine": SHARDED_ENGINE,
             "precision": "bf16",
             "devices": ranks,
             "batch": sequences,
             "slots": sequences,
             "throughput": rates[rows],
-            # Seconds of a step: tokens of all ranks over tokens/s.
-            "service_s": sequences * ranks * seq_len / rates[rows],
+            "service_s": step_s,
+            "latency_s": step_s,
             "memory_bytes": held * fragments + context,
             "usable_bytes": catalogue.usable_memory(spec).value * usable,
             "power_w": np.full(len(rows), np.nan) if watts is None else watts,

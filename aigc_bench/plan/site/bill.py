@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
     from aigc_bench.catalog.records import NetworkItem, ServerSpec
 
-Category = Literal["node", "nic", "switch", "cable", "storage", "rack", "power", "cooling", "spare"]
+Category = Literal["node", "nic", "switch", "cable", "storage", "drive", "rack", "power", "cooling", "spare"]
 IN_THE_SERVER = message("in the price of the server")
 COUNTED_BY: Mapping[Category, str] = {
     "node": message("servers of the option"),
@@ -32,6 +32,7 @@ COUNTED_BY: Mapping[Category, str] = {
     "rack": message("racks of the layout"),
     "power": message("racks x feeds, or load / size of a module, with redundancy"),
     "cooling": message("heat / size of a unit, with redundancy"),
+    "drive": message("servers x drives of one"),
     "storage": message("bytes stored, read and written / what one system stores, reads and writes, the largest of the three"),
 }
 

@@ -17,7 +17,7 @@ from aigc_bench.plan.site.cooling_fit import CoolingFit, RoomCooling, cooling_fi
 from aigc_bench.plan.site.network_design import Distances, Networks, make_networks
 from aigc_bench.plan.site.power_chain import Feeds, Redundancy, feeds_for, installed_share
 from aigc_bench.plan.site.racks import MOST_PIECES, OWN_RACK_U, Layout, Rack, RackLimits, lay_out
-from aigc_bench.plan.site.storage_system import StorageNeed, storage_lines
+from aigc_bench.plan.site.storage_system import DRIVE, StorageNeed, bought_bytes, drive_lines, storage_lines
 from aigc_bench.plan.stats.estimates import scaled
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class RoomNeed(Record):
     ``peak_w`` is the peak draw of one server, measured or modelled; the nameplate where ``None``. ``rack_power_w`` is the
     continuous load of a rack's feed, ``rack_cooling_w`` the heat that a rack rejects (its upper end where it is a product of
     its own), both from the catalogue where ``None``. ``is_built``: UPS and cooling plant are bought, too, the room is new.
+    ``drives_per_server`` are ordered for empty bays.
     """
 
     num_servers: int = Field(ge=0)
@@ -51,6 +52,7 @@ class RoomNeed(Record):
     peak_w: float | None = Field(default=None, gt=0)
     oversubscription: float = Field(default=1.0, ge=1)
     storage: StorageNeed = StorageNeed(raw_bytes=0.0)
+    drives_per_server: int = Field(default=0, ge=0)
     rack_power_w: float | None = Field(default=None, gt=0)
     rack_cooling_w: Estimate | None = None
     feed_w: float | None = Field(default=None, gt=0)
@@ -64,7 +66,10 @@ class RoomNeed(Record):
 
 
 class Room(Record):
-    """The bill, the racks and their basis. ``fit`` is of the hottest rack; ``None`` where nothing could be placed."""
+    """The bill, the racks and their basis. ``fit`` is of the hottest rack; ``None`` where nothing could be placed.
+
+    ``shared_bytes`` are raw, of the systems that are bought; ``is_data_shared``: data lie there or on the site's own store.
+    """
 
     bill: Bill
     networks: Networks
@@ -73,6 +78,9 @@ class Room(Record):
     fit: CoolingFit | None
     it_peak_w: float
     notes: tuple[str, ...]
+    drives_per_server: int = 0
+    is_data_shared: bool = False
+    shared_bytes: float = 0.0
 
 
 def make_room(server: ServerSpec, need: RoomNeed, *, catalogue: Catalogue, on: date) -> Room:
@@ -91,8 +99,11 @@ def make_room(server: ServerSpec, need: RoomNeed, *, catalogue: Catalogue, on: d
         num_other_nodes=sum(line.count for line in storage),
     )
     nodes = node_line(server, count=need.num_servers, catalogue=catalogue, on=on, peak_w=need.peak_w)
+    drives = drive_lines(
+        catalogue.storage[DRIVE], per_server=need.drives_per_server, num_servers=need.num_servers, catalogue=catalogue, on=on
+    )
     spares = spare_lines(networks.lines, share=catalogue.constant("spare_parts_fraction"))
-    equipment = merged((nodes,), nic_lines(server, count=need.num_servers), networks.lines, storage, spares)
+    equipment = merged((nodes,), nic_lines(server, count=need.num_servers), drives, networks.lines, storage, spares)
     limits = rack_limits(need, catalogue=catalogue)
     layout = lay_out(equipment.lines, limits=limits)
     # All racks get the feeds of the one with the highest draw, so that any may hold its equipment.
@@ -103,7 +114,18 @@ def make_room(server: ServerSpec, need: RoomNeed, *, catalogue: Catalogue, on: d
     room = _room_lines(need, layout=layout, feeds=feeds, fit=fit, it_peak_w=peak, catalogue=catalogue)
     notes = (*networks.missing, *layout.notes, *(message("in no sum: {line}", line=line) for line in equipment.unpriced))
     bill = merged(equipment.lines, room)
-    return Room(bill=bill, networks=networks, layout=layout, feeds=feeds, fit=fit, it_peak_w=peak, notes=notes)
+    return Room(
+        bill=bill,
+        networks=networks,
+        layout=layout,
+        feeds=feeds,
+        fit=fit,
+        it_peak_w=peak,
+        notes=notes,
+        drives_per_server=need.drives_per_server,
+        is_data_shared=need.storage.is_shared,
+        shared_bytes=bought_bytes(storage, catalogue=catalogue),
+    )
 
 
 def _hottest_fit(layout: Layout, *, room: RoomCooling, server: ServerSpec, catalogue: Catalogue) -> CoolingFit | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -18,17 +19,24 @@ from aigc_bench.plan.stats.price_aging import aged
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
 
+DRIVE = "nvme_gen4"
+"""The drive that is ordered for empty bays, a row of the catalogue."""
+DRIVE_BYTES = 7.68e12
+"""Its size, the usual one of a server's NVMe drive in 2026."""
+SINGLE = frozenset({"nfs_1x_10g", "nvme_nfs_2u"})
+"""File servers of one node: two of them are two file systems, not one of twice the size, so only one is bought."""
 # No row of the catalogue states height or weight of a system.
 SYSTEM_U, SYSTEM_KG = 4, 60.0
 SYSTEM_SIZE = message("4 U and 60 kg a system: unverified (general knowledge)")
 
 
 class StorageNeed(Record):
-    """Raw bytes to buy, and bytes/s to read and write together."""
+    """Raw bytes to buy, and bytes/s to read and write together; ``is_shared``: data lie on shared storage, bought or there."""
 
     raw_bytes: float = Field(ge=0)
     read_bytes_per_s: float = Field(default=0.0, ge=0)
     write_bytes_per_s: float = Field(default=0.0, ge=0)
+    is_shared: bool = False
 
 
 def systems_needed(item: StorageItem, need: StorageNeed) -> int | None:
@@ -73,7 +81,7 @@ def storage_lines(need: StorageNeed, *, catalogue: Catalogue, on: date) -> tuple
     found = []
     for item in catalogue.storage.values():
         count, price = systems_needed(item, need), system_price(item)
-        if item.kind == "system" and count and price is not None:
+        if item.kind == "system" and count and price is not None and (count == 1 or item.id not in SINGLE):
             price = aged(price, as_of=item.as_of, on=on, drift=catalogue.constant("hardware_price_drift"))
             # The id breaks ties before records would be compared.
             found.append((count * price.value, item.id, item, count, price))
@@ -98,5 +106,29 @@ def storage_lines(need: StorageNeed, *, catalogue: Catalogue, on: date) -> tuple
             weight_kg=SYSTEM_KG,
             source=f"{item.source}, {item.as_of}",
             note=SYSTEM_SIZE,
+        ),
+    )
+
+
+def bought_bytes(lines: Sequence[BillLine], *, catalogue: Catalogue) -> float:
+    """Return raw bytes of the shared systems among the lines of a bill."""
+    systems = [(line.count, catalogue.storage[line.key]) for line in lines if line.key in catalogue.storage]
+    return sum(count * (item.capacity_bytes or 0.0) for count, item in systems if item.kind == "system")
+
+
+def drive_lines(item: StorageItem, *, per_server: int, num_servers: int, catalogue: Catalogue, on: date) -> tuple[BillLine, ...]:
+    """Return the drives for the empty bays of servers whose price has none; watts, height and weight are the server's."""
+    price = system_price(item)
+    if not per_server or not num_servers or price is None:
+        return ()
+    return (
+        BillLine(
+            key=f"drive.{item.id}",
+            name=message("{name}, {size:g} TB, in the servers", name=item.name, size=(item.capacity_bytes or 0.0) / 1e12),
+            category="drive",
+            count=per_server * num_servers,
+            unit_usd=aged(price, as_of=item.as_of, on=on, drift=catalogue.constant("hardware_price_drift")),
+            source=f"{item.source}, {item.as_of}",
+            note=message("{per_server} in each server: its data sheet names no disks", per_server=per_server),
         ),
     )

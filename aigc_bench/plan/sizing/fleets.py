@@ -116,12 +116,19 @@ def _counts(name: str, capability: Capability) -> dict[str, Estimate]:
             name, capability.machines_per_replica, message("parallelism of {case}", case=capability.case)
         )
     }
-    if capability.num_params:
-        key, source = f".loads.{name}.num_params", message("counted on the network of {case}", case=capability.case)
-        found["num_params"] = counted(
-            capability.num_params, "parameters", source, key=key, title=message("parameters of {name}", name=name)
-        )
+    number = num_params(name, capability)
+    if number is not None:
+        found["num_params"] = number
     return found
+
+
+def num_params(name: str, capability: Capability) -> Estimate | None:
+    """Return the parameters of a load's network under the load's key; ``None`` where they were not counted."""
+    if not capability.num_params:
+        return None
+    key, source = f".loads.{name}.num_params", message("counted on the network of {case}", case=capability.case)
+    title = message("parameters of {name}", name=name)
+    return counted(capability.num_params, "parameters", source, key=key, title=title)
 
 
 def _replica_size(name: str, size: int, source: str) -> Estimate:

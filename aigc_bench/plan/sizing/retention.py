@@ -1,4 +1,4 @@
-"""Stored and transferred data: answers, results, data sets, and the read and write rates of training.
+"""Retained and transferred data: answers and results that are kept, and the read and write rates of jobs.
 
     answers      requests/s at the peak x duty x growth at the horizon x 86,400 x answer bytes x days of retention
     results      items of a run x result bytes x retained runs (runs per day x days of retention, at least one)
@@ -38,16 +38,6 @@ def retained_results(job: Job) -> Estimate | None:
     # The results of the latest run exist in any case.
     runs = bounded(scaled(job.kept_days, daily, unit="runs"), floor=1.0)
     return times(job.items, job.response_bytes, runs, unit="B")
-
-
-def retained_bytes(demand: Demand) -> float:
-    """Return the stored bytes of all loads: data sets in their copies, answers, results, and each job's items once."""
-    stored = sum(data.size_bytes.value * data.copies.value for data in demand.datasets)
-    stored += sum(retained_answers(service, demand.growth).value for service in demand.services)
-    for job in demand.jobs:
-        results = retained_results(job)
-        stored += job.items.value * job.bytes_per_item.value + (results.value if results else 0.0)
-    return stored
 
 
 def read_bytes_per_s(demand: Demand, rules: Rules) -> float:

@@ -17,6 +17,19 @@ from aigc_bench.predict.closed_form.links import link_class
 Kind = Literal["all_reduce", "all_gather", "reduce_scatter", "all_to_all"]
 
 
+def all_reduce_bytes(num_bytes: float, devices: float) -> float:
+    """Return the bytes that each of ``devices`` sends in a ring's all-reduce over ``num_bytes``: 2 (n - 1) / n of them."""
+    return 2 * num_bytes * (devices - 1) / devices if devices > 1 else 0.0
+
+
+def sharded_step_bytes(num_params: float, devices: float) -> float:
+    """Return the bytes that each of ``devices`` sends in a step of fully sharded data parallelism (ZeRO-3, FSDP).
+
+    Weights are gathered twice, forward and backward, and gradients scattered once, two bytes each: 6 P (n - 1) / n.
+    """
+    return 6 * num_params * (devices - 1) / devices if devices > 1 else 0.0
+
+
 def bus_bytes_per_s(spec: AcceleratorSpec, *, devices: int, catalogue: Catalogue) -> tuple[float, float, float]:
     """Low, value and high bus bandwidth in bytes/s between ``devices`` of this kind in one machine."""
     # Cards exchange through the host: what they reach there is a constant of its own, whatever the slot's rate is.

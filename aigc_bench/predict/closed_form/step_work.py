@@ -6,6 +6,7 @@ import math
 
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Record
+from aigc_bench.predict.closed_form.collectives import sharded_step_bytes
 from aigc_bench.predict.closed_form.columns import NotPredictable
 from aigc_bench.predict.closed_form.step_models import StepModel, resolve_step_model
 from aigc_bench.predict.published.name_resolution import NumberFormat, resolve_engine, resolve_language_model
@@ -83,8 +84,7 @@ def language_work(query: PublishedQuery, numbers: NumberFormat, per_device: floa
         flops=(2 * model.active_params * length + model.prompt_attention_flops(length)) * passes * per_device,
         moved_bytes=activations * passes + 18 * model.total_params / devices,
         depth=12 * model.num_layers * passes,
-        # As fully sharded data parallelism: weights gathered twice, gradients scattered once, two bytes each.
-        reduced_bytes=6 * model.total_params * (devices - 1) / devices,
+        reduced_bytes=sharded_step_bytes(model.total_params, devices),
         exchanged_bytes=exchanged,
         state_bytes=states,
         kept_bytes=kept / tensor / query.layout.get("pp", 1.0),

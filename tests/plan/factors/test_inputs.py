@@ -67,14 +67,18 @@ def test_memory_by_hand() -> None:
 
 
 def test_network_by_hand() -> None:
+    """Three machines of 25 tokens/s sum gradients of 1e8 parameters, two bytes each, every half a second."""
     found = plain().factors["network"]
-    assert pair(found) == (pytest.approx(TRAFFIC / 6), pytest.approx(0.9e9))
+    exchanged = 2 * (2 * 1e8) * 2 / 3 * 8 / 0.5
+    assert pair(found) == (pytest.approx(exchanged), pytest.approx(0.9e11))
     assert values(found) == near(
         {
             "traffic at the peak, chat": TRAFFIC,
             "payload share of the link": 0.9,
             "traffic of all services": TRAFFIC,
             "link rate": 1e9,
+            "gradients and weights between servers, training": exchanged,
+            "compute network of an accelerator": 1e11,
         }
     )
     assert (found.factor, found.unit) == ("network", "bit/s")
@@ -92,12 +96,12 @@ def test_storage_by_hand() -> None:
         "checkpoints, training": 5 * 14 * 1e8,
     }
     assert pair(found) == (pytest.approx(sum(parts.values())), pytest.approx(0.8e12))
-    rates = {"ingest of one machine, training": 25.0 * 4, "disk": 1e12, "usable share of the disk": 0.8}
+    rates = {"ingest of one machine, training": 25.0 * 4, "disks of a server": 1e12, "usable share of raw bytes": 0.8}
     assert values(found) == near(parts | rates)
-    assert found.why == "largest part: system and software"
+    assert found.why == "limited by the own disks of a server; largest part: system and software"
     assert {name: one.unit for name, one in found.inputs.items() if one.unit != "B"} == {
         "ingest of one machine, training": "B/s",
-        "usable share of the disk": "fraction",
+        "usable share of raw bytes": "fraction",
     }
     assert found.inputs["weights, chat"].basis == "modelled"
     assert found.inputs["weights, chat"].source == "parameters of gpt/small/infer"

@@ -13,7 +13,7 @@ from aigc_bench.plan.hardware.datasheet import cores_of, for_desks, host_usd, is
 from aigc_bench.plan.hardware.hosts import Host, hosts
 from aigc_bench.plan.placement.room_around import room_maker, storage_need
 from aigc_bench.plan.sizing.rules import rules_from
-from tests.plan.build import exact, make_demand, make_site
+from tests.plan.build import exact, make_demand, make_machine, make_site
 
 CATALOGUE = load_catalogue(with_user_files=False)
 TODAY = date(2026, 10, 21)
@@ -65,9 +65,10 @@ def test_cards_for_desks_stand_in_towers_of_four_and_cards_for_servers_in_hosts_
 
 
 def test_storage_is_bought_only_beyond_the_disks_of_the_servers() -> None:
-    demand = make_demand()
+    demand, rules = make_demand(jobs=()), rules_from(CATALOGUE)
     alone, beside = (
-        storage_need(demand, site=demand.site, rules=rules_from(CATALOGUE), disks_bytes=disks) for disks in (0.0, 1e12)
+        storage_need(demand, site=demand.site, rules=rules, machine=make_machine(disk_bytes=exact(disk, "B")), num_servers=1)
+        for disk in (1.0, 1e12)
     )
     assert alone.raw_bytes > 0 and beside.raw_bytes == 0
 

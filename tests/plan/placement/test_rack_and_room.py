@@ -16,7 +16,7 @@ from aigc_bench.plan.records.demand import Dataset, Demand, Growth
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.site.room import MOST_SERVERS
 from aigc_bench.plan.sizing.rules import rules_from
-from tests.plan.build import exact, make_demand, make_job, make_machine, make_service, make_site
+from tests.plan.build import exact, make_capability, make_demand, make_job, make_machine, make_service, make_site
 from tests.plan.demands import catalogue, plan_of, text_of
 
 ON = date(2026, 11, 25)
@@ -61,14 +61,15 @@ def test_racks_hold_all_servers_and_one_less_does_not(fill: int, servers: int) -
 
 def stored(**changes: object) -> float:
     demand = make_demand(**changes)
-    return storage_need(demand, site=demand.site, rules=rules_from(catalogue())).raw_bytes
+    machine = make_machine(disk_bytes=exact(1.0, "B"), capabilities=(make_capability(), make_capability(num_params=None)))
+    return storage_need(demand, site=demand.site, rules=rules_from(catalogue()), machine=machine, num_servers=1).raw_bytes
 
 
 def test_stored_bytes_over_the_usable_share_have_to_be_bought() -> None:
-    """Answers of ten days at the mean rate, a job's items, and data sets in their copies; 77.5 % of raw bytes are usable."""
+    """Answers of ten days at the mean rate, a job's items and data sets in their copies; 77.5 % of raw bytes are usable."""
     answers = 1000 * 0.05 / 60 * 2 * 0.25 * 86_400 * 3_000 * 10
     data = Dataset(name="data", size_bytes=exact(1e12, "B"), copies=exact(3.0, "count"))
-    assert stored(datasets=(data,)) == pytest.approx((answers + 1_440_000 * 4 + 3e12) / 0.775)
+    assert stored(datasets=(data,)) == pytest.approx((answers + 2 * 1_440_000 * 4 + 3e12) / 0.775)
     growing = Growth(per_year=exact(1.0, "fraction/year"), horizon_years=2.0)
     assert stored(jobs=(), growth=growing) == pytest.approx(4 * answers / 0.775)
     assert stored(services=(make_service(kept_days=exact(0.0, "day")),), jobs=()) == 0

@@ -168,6 +168,13 @@ def test_storage_is_the_cheapest_that_holds_and_feeds() -> None:
     assert storage_lines(StorageNeed(raw_bytes=0.0), catalogue=CATALOGUE, on=TODAY) == ()
 
 
+@pytest.mark.parametrize(("terabytes", "system"), [(8, "nvme_nfs_2u"), (400, "vast_ebox"), (1200, "vast_ebox")])
+def test_a_single_file_server_is_never_bought_twice(terabytes: float, system: str) -> None:
+    """Two file servers of one node are two file systems; what scales out joins its nodes to one."""
+    (line,) = storage_lines(StorageNeed(raw_bytes=terabytes * 1e12), catalogue=CATALOGUE, on=TODAY)
+    assert line.key == system
+
+
 @given(st.floats(0, 1e17), st.floats(0, 1e17))
 def test_more_bytes_never_need_fewer_systems(first: float, second: float) -> None:
     vast = CATALOGUE.storage["vast_ebox"]
