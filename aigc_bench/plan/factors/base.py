@@ -19,6 +19,7 @@ from aigc_bench.core.derivation import Derivation, record
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import quantity
+from aigc_bench.plan.money.kept_and_sent import Transfers
 from aigc_bench.plan.placement.site_limits import site_for, table_of
 from aigc_bench.plan.records.assessment import Assessment, CostLine, FactorVerdict
 from aigc_bench.plan.records.demand import Demand, Job, OptionKind, Service, Site
@@ -50,7 +51,10 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """Hold an option before it is assessed: the demand, the machine, the loads, and the fleet that serves them."""
+    """Hold an option before it is assessed: the demand, the machine, the loads, and the fleet that serves them.
+
+    ``transfers`` are a provider's prices of storage and egress.
+    """
 
     demand: Demand
     rules: Rules
@@ -61,6 +65,7 @@ class Context:
     kind: OptionKind = "owned"
     servers_per_rack: int | None
     room: Room | None = None
+    transfers: Transfers | None = None
 
     @property
     def site(self) -> Site:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.factors.base import Context, Factor, Limits, enough, scarcest
-from aigc_bench.plan.records.assessment import Assessment
+from aigc_bench.plan.money.kept_and_sent import lines_of
+from aigc_bench.plan.records.assessment import Assessment, CostLine
 from aigc_bench.plan.records.loads import Pool
 from aigc_bench.plan.site.storage_system import DRIVE_BYTES
 from aigc_bench.plan.sizing.stored_data import StoredData, is_shared, server_disk_bytes, stored_data
@@ -68,6 +69,13 @@ class StorageFactor(Factor):
             "change that",
             enough=enough(found),
         )
+
+    def cost_lines(self, context: Context) -> tuple[CostLine, ...]:
+        """Return what a provider bills for the data kept with it and for what leaves it."""
+        if context.kind != "cloud" or context.transfers is None:
+            return ()
+        kept = total(list(_all_data(context).values()), unit=self.unit)
+        return lines_of(context.transfers, context.demand, kept=kept, loads=[load.name for load in context.loads])
 
     def _on_the_providers(self, context: Context) -> Assessment:
         """Return the data that a provider keeps: it sells storage by the month, so that nothing limits it."""

@@ -10,6 +10,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.factors.base import PROVIDED, Context, all_factors, shortages
+from aigc_bench.plan.money.kept_and_sent import Transfers
 from aigc_bench.plan.money.offer import Offer
 from aigc_bench.plan.money.offers import instances_at_work
 from aigc_bench.plan.money.option_cost import Carbon, Money, carbon, money, rented
@@ -42,7 +43,7 @@ LEFT_TO_THE_PROVIDER: Mapping[str, object] = {
 class Procurement:
     """A procurement: the machine, how loads share it, the offer, and the room around it.
 
-    ``questions`` are its open questions; they do not refuse it.
+    ``questions`` are its open questions; they do not refuse it. ``transfers`` are the provider's prices of storage and egress.
     """
 
     machine: Machine
@@ -50,6 +51,7 @@ class Procurement:
     offer: Offer | None = None
     make_room: Callable[[int], Room | None] = field(default=lambda _: None)
     questions: tuple[str, ...] = ()
+    transfers: Transfers | None = None
 
     @property
     def kind(self) -> OptionKind:
@@ -207,6 +209,7 @@ def _context(
         kind=procurement.kind,
         servers_per_rack=fill.servers if fill else None,
         room=room,
+        transfers=procurement.transfers,
     )
 
 

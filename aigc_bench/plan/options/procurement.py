@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from aigc_bench.core.messages import message
 from aigc_bench.plan.hardware.hosts import ANYWHERE, Host, Place, cautions_of, why_no_framework, why_not_sold
 from aigc_bench.plan.money.annuity import annuity
+from aigc_bench.plan.money.kept_and_sent import transfers_of
 from aigc_bench.plan.money.offer import Offer
 from aigc_bench.plan.money.rents import rents
 from aigc_bench.plan.options.api import excluded
@@ -125,6 +126,7 @@ def procurements_of(host: Host, machine: Machine, *, demand: Demand, market: Mar
             machine=in_instances(machine, offer),
             placement="shared",
             offer=offer,
+            transfers=transfers_of(offer.provider or "", catalogue=market.catalogue),
             questions=tuple(f"{offer.name}: {text}" for text in (*_doubts_of_rent(offer, on=market.day), *cautions)),
         )
         for offer in market.rents_of(host)
@@ -246,7 +248,7 @@ def is_fabric(interconnect: str | None) -> bool:
 
 
 def no_cluster(offer: Offer | None, loads: Sequence[Load], *, demand: Demand) -> Iterator[str]:
-    """Yield why rented instances are no training cluster: one that spans several needs a stated fabric, and all of them at once.
+    """Yield why rented instances are no training cluster: one that spans several needs a stated fabric, and all of them together.
 
     A spot instance that is taken back stops the job on all others until the provider has capacity again.
     """
@@ -269,8 +271,8 @@ def no_cluster(offer: Offer | None, loads: Sequence[Load], *, demand: Demand) ->
             )
         if offer.term == "spot":
             yield message(
-                "availability: training {name} needs {instances} instances at once, and spot instances may be taken back one by "
-                "one; rent on demand or reserved",
+                "availability: training {name} needs {instances} instances together, and spot instances may be taken back "
+                "one by one; rent on demand or reserved",
                 name=load.name,
                 instances=instances,
             )

@@ -38,7 +38,7 @@ MOST_DRIVES = 8
 class StoredData(Record):
     """Bytes by name. ``system`` lies on each server, ``spread`` over all of them together, ``whole`` on each that runs the job.
 
-    ``spans_servers``: a training job runs on several servers at once.
+    ``spans_servers``: a training job runs on several servers together.
     """
 
     system: Mapping[str, Estimate]
@@ -94,7 +94,7 @@ def in_order(demand: Demand, machine: Machine) -> dict[str, Capability]:
 
 
 def servers_of_job(job: Job, capability: Capability, *, machine: Machine, rules: Rules) -> int:
-    """Return the servers that a job runs on at once, in whole replicas; 0 for an empty job."""
+    """Return the servers that a job runs on, in whole replicas; 0 for an empty job."""
     busy = job_load(job, capability, rules=rules).busy_machines.value
     machines = ceil(busy / capability.machines_per_replica) * capability.machines_per_replica
     return ceil(machines / machine.machines_per_server.value)

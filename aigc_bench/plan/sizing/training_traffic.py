@@ -86,7 +86,9 @@ def training_bits_per_s(job: Job, load: Load, capability: Capability, machine: M
         of_replica=spread.per_replica,
         groups=spread.groups,
     )
-    each = counted(moved, "B/step", words, inputs=(number,) if number is not None else ())
+    # Proportional to the parameters, whatever the layout: the factor is the formula's.
+    factor = f"{{0}} * {moved / capability.num_params!r}"
+    each = counted(moved, "B/step", words, arithmetic=factor, inputs=(number,)) if number else counted(moved, "B/step", words)
     rate = over(each, seconds, unit="B/s")
     per_accelerator = over(rate, machine.machines_per_server, unit="B/s")
     return named(scaled(per_accelerator, BITS_PER_BYTE, unit="bit/s"), message("bytes of a step / its time / accelerators"))
