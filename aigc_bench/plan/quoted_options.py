@@ -28,7 +28,7 @@ from aigc_bench.plan.money.annuity import annuity
 from aigc_bench.plan.money.offer import Offer
 from aigc_bench.plan.money.rents import rents
 from aigc_bench.plan.options.assemble import Procurement, ranked
-from aigc_bench.plan.options.procurement import OF_A_FORM, in_instances, procurements_of, unwanted, without_fabric
+from aigc_bench.plan.options.procurement import OF_A_FORM, in_instances, no_cluster, procurements_of, unwanted
 from aigc_bench.plan.options.wording import describe
 from aigc_bench.plan.records.demand import Finance
 from aigc_bench.plan.records.loads import Load
@@ -217,7 +217,7 @@ def _options(quote: Quote, host: Host, search: HostSearch, *, refusals: Sequence
             # What is assumed of a host without a row is its form; its price is the quote's.
             known = replace(one, questions=tuple(text for text in one.questions if OF_A_FORM not in text))
             against = unwanted(known, quoted, demand=search.demand, market=market)
-            fabric = without_fabric(known.offer, loads, demand=search.demand)
+            fabric = no_cluster(known.offer, loads, demand=search.demand)
             yield known, (*refusals, *against, *fabric)
 
     return [option for terms in every for option in search.options_by(quoted, found, terms=terms, procure=partial(procure, terms))]
