@@ -17,7 +17,7 @@ from aigc_bench.core.numbers import parse_number
 from aigc_bench.core.table_file import Row, TableFile, read_table
 from aigc_bench.core.toml_file import check
 from aigc_bench.plan.demand.amounts import YEAR_S, Table, documented
-from aigc_bench.plan.demand.schema import WrittenQuote
+from aigc_bench.plan.demand.supply_schema import WrittenQuote
 from aigc_bench.plan.hardware.datasheet import usual_count
 from aigc_bench.plan.records.demand import Demand
 from aigc_bench.plan.records.quote import Quote

@@ -21,9 +21,9 @@ from aigc_bench.plan.demand.schema import (
     WrittenDataset,
     WrittenDemand,
     WrittenFinance,
-    WrittenOwned,
     WrittenSite,
 )
+from aigc_bench.plan.demand.supply_schema import WrittenOwned
 from aigc_bench.plan.hardware.datasheet import usual_count
 from aigc_bench.plan.records.demand import Colocation, Constraints, Dataset, Finance, Site
 from aigc_bench.plan.records.owned import Owned
