@@ -30,7 +30,8 @@ from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.sizing.fleets import grown
 from aigc_bench.plan.stats.estimates import counted, named, over, scaled, times, total, zero
 from aigc_bench.predict.language.of_case import language_model
-from aigc_bench.predict.published.name_resolution import language_models, resolve_language_model
+from aigc_bench.predict.language.named import language_named
+from aigc_bench.predict.published.name_resolution import language_models
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
@@ -161,7 +162,7 @@ def _open_name(service: Service) -> str | None:
 
 
 def _num_params(name: str | None) -> float | None:
-    model = resolve_language_model(name) if name else None
+    model = language_named(name) if name else None
     return model.total_params if model else None
 
 

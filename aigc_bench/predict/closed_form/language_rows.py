@@ -10,6 +10,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.record import Record
 from aigc_bench.predict.closed_form import language, links
 from aigc_bench.predict.closed_form.columns import ModelRow, NotPredictable, log2_bin
+from aigc_bench.predict.language.named import language_named
 from aigc_bench.predict.published.image_tokens import image_tokens
 from aigc_bench.predict.published.language_models import LanguageModel
 from aigc_bench.predict.published.name_resolution import (
@@ -18,8 +19,8 @@ from aigc_bench.predict.published.name_resolution import (
     bare_name,
     number_format,
     resolve_engine,
+    is_typical,
     resolve_format,
-    resolve_language_model,
 )
 from aigc_bench.predict.published.row import PublishedQuery
 
@@ -100,7 +101,7 @@ def language_row(query: PublishedQuery, spec: AcceleratorSpec, *, layout: langua
     aspect = "rate" if is_energy else ASPECTS.get(query.metric) or SERVER_LATENCIES.get(query.metric)
     if aspect is None:
         raise NotPredictable(message("metric {metric} is not modelled for language models", metric=query.metric))
-    model = query.language or resolve_language_model(query.model)
+    model = query.language or language_named(query.model)
     if model is None:
         raise NotPredictable(message("model {model!r} is not known", model=query.model))
     engine = resolve_engine(query.software)
@@ -149,7 +150,7 @@ LAYOUT_ASSUMED = "layout_assumed"
 
 def _caution(query: PublishedQuery, model: LanguageModel, engine: Engine) -> tuple[str, ...]:
     notes = []
-    if model.name.startswith("typical-"):
+    if is_typical(model):
         notes.append("model_assumed_typical")
     if engine.name in ("other", "unknown"):
         notes.append("engine_unknown")

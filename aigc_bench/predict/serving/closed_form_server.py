@@ -43,9 +43,10 @@ from aigc_bench.predict.fitting.effects import total_effects
 from aigc_bench.predict.fitting.grades import closed_form_grade
 from aigc_bench.predict.fitting.intervals import bounds
 from aigc_bench.predict.fitting.predictions import outside_of, refuse_far_outside
+from aigc_bench.predict.language.named import language_named
 from aigc_bench.predict.precisions import format_reasons
 from aigc_bench.predict.published.language_models import LanguageModel
-from aigc_bench.predict.published.name_resolution import NumberFormat, resolve_engine, resolve_language_model
+from aigc_bench.predict.published.name_resolution import NumberFormat, resolve_engine
 from aigc_bench.predict.published.row import PublishedQuery
 from aigc_bench.predict.serving.capacity import Servers
 from aigc_bench.predict.serving.server_model import KvPolicy, ServerModel
@@ -285,6 +286,6 @@ def _no_room(one: _Question, spec: AcceleratorSpec) -> DoesNotFitError:
 
 
 def _model_of(one: _Question) -> tuple[LanguageModel, NumberFormat]:
-    model = one.query.language or resolve_language_model(one.query.model)
+    model = one.query.language or language_named(one.query.model)
     assert model is not None, "the form has answered for this model"
     return model, number_format_of(one.query, model)
