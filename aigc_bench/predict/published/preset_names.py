@@ -51,7 +51,9 @@ def precision_in(text: str) -> str | None:
     ending = name[len(_without_format(name)) :]
     if not ending:
         return None
-    found = resolve_format(re.sub(r"(3|4)-?bit|gguf|exl[23]|marlin|autoround", "int4", ending.replace("8-bit", "int8")))
+    # A method that is mostly four bits may state eight.
+    is_eight = re.search(r"int8|8-?bit|w8a16|q8", ending) is not None and "fp8" not in ending
+    found = resolve_format("int8" if is_eight else re.sub(r"[34]-?bit|q[2-6]|gguf|exl[23]|marlin|autoround", "int4", ending))
     return None if found is None else found.name
 
 
