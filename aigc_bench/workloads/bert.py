@@ -97,7 +97,7 @@ class Bert(Workload):
                 "intermediate_size": 1536,
                 "max_position_embeddings": 512,
                 "pad_token_id": None,
-            },  # fmt: skip
+            },
             num_params=22_713_216,
         ),
         "modernbert-base": Preset(
@@ -114,7 +114,7 @@ class Bert(Workload):
                 "global_attn_every_n_layers": 3,
                 "local_attention": 128,
                 "pad_token_id": None,
-            },  # fmt: skip
+            },
             defaults={"seq_len": 512},
             num_params=149_014_272,
         ),

@@ -149,7 +149,6 @@ def test_a_models_folder_in_the_cache_means_its_main_snapshot(tmp_path, part):
     assert read_model(cache / part).config["num_hidden_layers"] == 3
 
 
-
 def test_a_key_of_a_part_is_changed_by_its_path(tmp_path: Path) -> None:
     folder = write_model(tmp_path, {"model_type": "llava", "text_config": dict(QWEN), "vision_config": {}})
     changed = read_model(folder, changes={"text_config.num_hidden_layers": 2})

@@ -1,4 +1,4 @@
-"""A model that is named is served as its checkpoint was published: sizes of the preset, number format of the name or the publication."""
+"""A model that is named is served as its checkpoint was published: sizes of the preset, format of the name or the publication."""
 
 from __future__ import annotations
 

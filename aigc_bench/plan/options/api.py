@@ -29,8 +29,8 @@ from aigc_bench.plan.records.demand import Demand, OptionKind, Service
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.sizing.fleets import grown
 from aigc_bench.plan.stats.estimates import counted, named, over, scaled, times, total, zero
-from aigc_bench.predict.language.of_case import language_model
 from aigc_bench.predict.language.named import language_named
+from aigc_bench.predict.language.of_case import language_model
 from aigc_bench.predict.published.name_resolution import language_models
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from aigc_bench.predict.published.name_resolution import (
     Engine,
     NumberFormat,
     bare_name,
+    is_typical,
     number_format,
     resolve_engine,
-    is_typical,
     resolve_format,
 )
 from aigc_bench.predict.published.row import PublishedQuery

@@ -114,8 +114,8 @@ def latent_attention(c: Configuration) -> Mixer:
 def compressed_attention(c: Configuration, kind: str) -> Mixer:
     """Return attention of DeepSeek-V4 over entries that stand for several tokens each, and over a window of plain ones.
 
-    One vector of ``head_dim`` is key and value of all heads. A light compression has an indexer that chooses ``index_topk`` entries.
-    Parameters are those of the built model.
+    One vector of ``head_dim`` is key and value of all heads. A light compression has an indexer that chooses ``index_topk``
+    entries. Parameters are those of the built model.
     """
     width, rates = c.number("head_dim"), c.get("compress_rates") or {}
     rate = int(rates.get(_COMPRESSED_AS[kind]) or _COMPRESSION[kind])

@@ -374,7 +374,6 @@ class Replica:
         self._waiting.appendleft(request)
         self._book.num_preemptions[request] += 1
 
-
     def _last_token_of_latest(self) -> float:
         """Moment of the last token of the sequence admitted last, which is taken out of those that stand still."""
         # Sequences begin to decode in the order of their admission, so the latest stands still in the latest group, if in any.
