@@ -86,7 +86,7 @@ class Bert(Workload):
             num_params=335_141_888,
         ),
         "minilm-l6": Preset(
-            title="MiniLM L6, 22.7 M, all-MiniLM-L6-v2",
+            title=message("MiniLM L6, 22.7 M, all-MiniLM-L6-v2"),
             source="Wang et al. 2020, https://arxiv.org/abs/2002.10957; config.json of sentence-transformers/all-MiniLM-L6-v2",
             config={
                 "model_type": "bert",
@@ -101,7 +101,7 @@ class Bert(Workload):
             num_params=22_713_216,
         ),
         "modernbert-base": Preset(
-            title="ModernBERT base, 149 M, also gte-modernbert-base",
+            title=message("ModernBERT base, 149 M, also gte-modernbert-base"),
             source="Warner et al. 2024, https://arxiv.org/abs/2412.13663; config.json of answerdotai/ModernBERT-base",
             config={
                 "model_type": "modernbert",
@@ -119,13 +119,13 @@ class Bert(Workload):
             num_params=149_014_272,
         ),
         "xlm-roberta-large": _xlm_roberta(
-            "XLM-RoBERTa large, 560 M, multilingual-e5-large and bge-reranker-large",
+            message("XLM-RoBERTa large, 560 M, multilingual-e5-large and bge-reranker-large"),
             source="Conneau et al. 2020, https://arxiv.org/abs/1911.02116; config.json of FacebookAI/xlm-roberta-large",
             positions=514,
             num_params=559_890_432,
         ),
         "bge-m3": _xlm_roberta(
-            "BGE-M3 and bge-reranker-v2-m3, 568 M",
+            message("BGE-M3 and bge-reranker-v2-m3, 568 M"),
             source="Chen et al. 2024, https://arxiv.org/abs/2402.03216; config.json of BAAI/bge-m3",
             positions=8194,
             num_params=567_754_752,

@@ -420,7 +420,6 @@ def _groups(
     shape = f"i{log2_bin(columns['input_len'], width=1)}o{log2_bin(columns['output_len'], width=1)}"
     link = links.link_class(spec, devices=_exchanging(layout))
     arch = _architecture(spec)
-    form = "pcie" if "PCIe" in (spec.form_factor or "") else "module"
     of = query.metric if query.metric in SERVER_LATENCIES else query.unit if aspect == "energy" else ""
     kind = f"{aspect}|{engine.name}|{mode}|{of}"
     # The aspect is in every key: an engine's deviation in TPOT says nothing about its TTFT.
@@ -435,7 +434,7 @@ def _groups(
         f"{aspect}.format": f"{engine.name}|{numbers.name}",
         f"{aspect}.arch": arch,
         f"{aspect}.arch_format": f"{arch}|{numbers.name}|{engine.name}",
-        f"{aspect}.form": f"{form}|{link}|{engine.name}",
+        f"{aspect}.form": f"{'pcie' if 'PCIe' in (spec.form_factor or '') else 'module'}|{link}|{engine.name}",
         f"{aspect}.ranks": f"{kind}|{layout.tensor}",
         f"{aspect}.ranks_model": f"{key}|{layout.tensor}",
         f"{aspect}.layout": f"{key}|{query.gpu_count}|{_ranks_named(query)}",

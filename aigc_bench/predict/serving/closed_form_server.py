@@ -77,6 +77,11 @@ class Limits(Record):
     schedule: Schedule = "mixed"
     source: str
 
+    @property
+    def hides_launches(self) -> bool:
+        """Return whether a pass is prepared while the device runs the one before: it delays what it reads and nothing else."""
+        return self.schedule == "prompts_first"
+
 
 LIMITS: Mapping[str, Limits] = MappingProxyType(
     {
@@ -133,8 +138,7 @@ def closed_form_server(
     name = engine.name if engine.name in ENGINES else ENGINES[-1]
     columns = forms.columns_of([reference])
     pass_s = float(forms.pass_launches_s(columns, constants)[0])
-    # SGLang prepares a pass while the device runs the one before: its launches delay what it reads and nothing else.
-    is_hidden = limits.schedule == "prompts_first"
+    is_hidden = limits.hides_launches
     seldom = float(forms.steps_to_a_look(columns, columns["sequences"])[0])
     likely = ServerModel(
         step_time=_step_time(one, spec, rows=rows, reference=reference, places=places, calibration=calibration),
