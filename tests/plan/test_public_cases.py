@@ -120,7 +120,9 @@ def denoiser_days() -> float:
 
 
 H100, A100, H200 = "H100-SXM-80GB", "A100-SXM-80GB", "H200"
-FP4 = {"precision": "fp4"}
+FP4: Mapping[str, object] = {"precision": "fp4"}
+INTERACTIVE: Mapping[str, object] = {"task": "infer-online", "metric": "throughput_interactive", "software": "vLLM 0.9.0"}
+HUNYUAN_S = 1904.08
 
 
 def host(server: str) -> Host:
@@ -225,8 +227,6 @@ ASKED: Mapping[str, Callable[[], float]] = {
     "P19": lambda: 1.99 * hours("mpt-7b", 1e12, A40, seq_len=2048, days=9.5),
 }  # fmt: skip
 """The question of each row as the product is asked it, in the unit of the row."""
-INTERACTIVE = {"task": "infer-online", "metric": "throughput_interactive", "software": "vLLM 0.9.0", "words": {}}
-HUNYUAN_S = 1904.08
 PUBLISHED: Mapping[str, float] = {
     # Of rows with several numbers the one that is asked; of ranges and bounds a middle.
     "S15": 47.0, "S19": 1900.0, "S45": 2954.0, "S51": 337.58, "S61": 136.0, "S63": 1536.0, "S67": 250.0, "S69": 4.20,
