@@ -71,7 +71,7 @@ def hours(preset: str, tokens: float, gpu: str, *, seq_len: int, days: float, me
     return trained(preset, tokens, gpu, seq_len=seq_len, days=days, method=method).gpu_hours
 
 
-def predicted(unit: str = "tokens/s", **fields: object) -> float:
+def predicted(unit: object = "tokens/s", **fields: object) -> float:
     """The performance model's answer to a question in the form of a published row."""
     query = PublishedQuery.model_validate({"unit": unit, **fields})
     (answer,) = predict_rows(
