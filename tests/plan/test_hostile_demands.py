@@ -94,6 +94,7 @@ EITHER = (
     {"rate", "active_share", "hourly_requests"},
     {"rate", "requests_per_minute", "hourly_requests"},
     {"rate", "peak_factor", "hourly_requests"},
+    {"duty", "hourly_requests"},
     {"items_per_request", "input_tokens"},
     {"items_per_request", "output_tokens"},
 )

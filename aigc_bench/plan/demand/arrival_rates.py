@@ -8,6 +8,9 @@
 A trace is a table with the column ``arrival_s``, one request per row.
 The peak factor is busiest minutes over busiest hour: users and hours speak of the busy hour already. ``duty`` is mean over peak,
 where it is not stated 1 / (busiest hour over mean hour) / peak factor; ``cv2`` of a trace is that of the gaps between its requests.
+
+Rented capacity follows ``Arrival.day``: the 24 hours where they are known (``hourly_requests``, a trace of a day or more), else the
+default day of that mean (``day_curve``). A rate without a duty is a flat one, and so is the day of a shorter trace.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.numbers import MAX_MOMENT_S, parse_number
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.table_file import read_table
+from aigc_bench.plan.demand.day_curve import FLAT, HOURS_PER_DAY, day_of
 from aigc_bench.plan.records.demand import Arrival
 from aigc_bench.plan.stats.estimates import bounded, estimate, named, scaled, times
 
@@ -58,14 +62,20 @@ def read_arrivals(file: Path) -> list[float]:
     return [moment - found[0] for moment in found]
 
 
-HOURS_PER_DAY = 24
-BUSY_WINDOW_S = 60.0
+BUSY_WINDOW_S, HOUR_S, DAY_S = 60.0, 3600.0, 86400.0
+ALWAYS = message("a stated rate without a duty: the same at all hours")
 
 
 def from_users(
-    *, users: Estimate, active_share: Estimate, requests_per_minute: Estimate, peak_factor: Estimate, duty: Estimate
+    *,
+    users: Estimate,
+    active_share: Estimate,
+    requests_per_minute: Estimate,
+    peak_factor: Estimate,
+    duty: Estimate,
+    minutes_over_hour: float = 1.0,
 ) -> Arrival:
-    """Return the peak requests/s of a population of users."""
+    """Return the peak requests/s of a population of users; ``minutes_over_hour`` as for ``default_day``."""
     formula = message("users x active share x requests a minute / 60 x peak factor")
     product = times(users, active_share, requests_per_minute, peak_factor, unit="request/min")
     parts = {
@@ -75,8 +85,21 @@ def from_users(
         message("peak factor"): peak_factor,
     }
     return Arrival(
-        peak_requests_per_s=named(scaled(product, 1 / 60, unit="request/s"), formula), duty=duty, formula=formula, parts=parts
+        peak_requests_per_s=named(scaled(product, 1 / 60, unit="request/s"), formula),
+        duty=duty,
+        formula=formula,
+        parts=parts,
+        day=default_day(duty, minutes_over_hour=minutes_over_hour),
     )
+
+
+def default_day(duty: Estimate, *, minutes_over_hour: float) -> tuple[float, ...]:
+    """Return the default day of a service with that duty: 24 shares of the peak, a function of the duty alone.
+
+    An hour needs the capacity of its busiest minutes, which have ``minutes_over_hour`` times its mean rate. So demands of the same
+    peak and the same mean have the same day, however they are written.
+    """
+    return day_of(min(1.0, duty.value * minutes_over_hour))
 
 
 def usual_duty(*, diurnal: Estimate, peak_factor: Estimate) -> Estimate:
@@ -91,9 +114,16 @@ def usual_duty(*, diurnal: Estimate, peak_factor: Estimate) -> Estimate:
     return named(bounded(share, ceiling=1.0), source)
 
 
-def from_rate(rate: Estimate, *, duty: Estimate) -> Arrival:
-    """Return the arrival of a stated peak rate."""
-    return Arrival(peak_requests_per_s=rate, duty=duty, formula=message("stated rate at the peak"), parts={"rate": rate})
+def from_rate(rate: Estimate, *, duty: Estimate | None = None, minutes_over_hour: float = 1.0) -> Arrival:
+    """Return the arrival of a stated peak rate, which holds at all hours where no ``duty`` is stated."""
+    always = estimate(1.0, unit="fraction", basis="assumed", source=ALWAYS)
+    return Arrival(
+        peak_requests_per_s=rate,
+        duty=duty or always,
+        formula=message("stated rate at the peak"),
+        parts={"rate": rate},
+        day=default_day(duty or always, minutes_over_hour=minutes_over_hour),
+    )
 
 
 def from_hourly(requests_per_hour: Sequence[float], *, peak_factor: Estimate, source: str) -> Arrival:
@@ -107,12 +137,14 @@ def from_hourly(requests_per_hour: Sequence[float], *, peak_factor: Estimate, so
     formula = message("requests of the busiest hour / 3600 x peak factor")
     # The quotient falls in the peak factor, so the ends change places.
     ends = {"value": mean_share / peak_factor.value, "low": mean_share / peak_factor.high, "high": mean_share / peak_factor.low}
+    hours = tuple(count / busiest for count in requests_per_hour) if busiest else None
     return Arrival(
         peak_requests_per_s=named(times(hour, peak_factor, unit="request/s"), formula),
         duty=bounded(Estimate(**ends, unit="fraction", basis="assumed", source=duty_source), ceiling=1.0),
         formula=formula,
         parts={message("busiest hour"): hour, message("peak factor"): peak_factor},
-        hourly=tuple(count / busiest for count in requests_per_hour) if busiest else None,
+        hourly=hours,
+        day=hours or FLAT,
     )
 
 
@@ -129,6 +161,7 @@ def from_times(times_s: Sequence[float], *, source: str) -> Arrival:
     # Squared coefficient of variation: variance of the gaps over their squared mean, 1 for Poisson arrivals.
     cv2 = sum((gap - middle) ** 2 for gap in gaps) / len(gaps) / middle**2
     rate = estimate(peak, unit="request/s", basis="measured", source=message("busiest minute of {source}", source=source))
+    hours = _hours(times_s, peak_per_s=peak) if span_s >= DAY_S else None
     return Arrival(
         peak_requests_per_s=rate,
         duty=estimate(
@@ -136,8 +169,25 @@ def from_times(times_s: Sequence[float], *, source: str) -> Arrival:
         ),
         formula=message("requests of the busiest minute / 60"),
         parts={"rate": rate},
+        hourly=hours,
+        day=hours or FLAT,
         cv2=cv2,
     )
+
+
+def _hours(times_s: Sequence[float], *, peak_per_s: float) -> tuple[float, ...]:
+    """Return the busiest minute of each hour of the day over the peak, 24 shares; the day begins with the trace."""
+    counts: dict[int, int] = {}
+    for moment in times_s:
+        minute = int(moment // BUSY_WINDOW_S)
+        counts[minute] = counts.get(minute, 0) + 1
+    busiest = [0.0] * HOURS_PER_DAY
+    for minute, count in counts.items():
+        hour = int(minute * BUSY_WINDOW_S // HOUR_S) % HOURS_PER_DAY
+        busiest[hour] = max(busiest[hour], count / BUSY_WINDOW_S / peak_per_s)
+    # The peak may straddle two whole minutes, so that the busiest of them lies below it.
+    top = max(busiest)
+    return tuple(share / top for share in busiest)
 
 
 def _busiest(times_s: Sequence[float], *, window_s: float) -> float:

@@ -202,6 +202,7 @@ def _service(row: MetricRow, *, peak_factor: Estimate) -> Service:
             requests_per_minute=_about(use.requests_per_minute, unit="request/min", of=message("requests of an active person")),
             peak_factor=peak_factor,
             duty=WORKING_SHARE,
+            minutes_over_hour=peak_factor.value,
         ),
         items_per_request=_about(
             use.items_per_request, unit=f"{item}s/request", of=message("{item}s that answer one request", item=item)

@@ -34,6 +34,13 @@ from aigc_bench.plan.demand.supply_schema import WrittenOwned, WrittenQuote
 from aigc_bench.plan.records.demand import CoolingMethod, OptionKind
 
 ARRIVALS = ("users", "rate", "hourly_requests", "trace")
+OF_ARRIVALS: Mapping[str, tuple[str, ...]] = {
+    "active_share": ("users",),
+    "requests_per_minute": ("users",),
+    "peak_factor": ("users", "hourly_requests"),
+    "duty": ("users", "rate"),
+}
+"""Keys that say more about arrivals, each with the ways of writing them that leave it open."""
 
 
 class Named(Table):
@@ -125,6 +132,7 @@ class WrittenService(Named):
                     given="none" if not given else " and ".join(given),
                 )
             )
+        self._check_belonging(given[0])
         # Neither has a usual value in the catalogue, unlike the peak factor.
         if given == ["users"] and (self.active_share is None or self.requests_per_minute is None):
             raise ValueError(message("users requires active_share and requests_per_minute"))
@@ -136,6 +144,19 @@ class WrittenService(Named):
                 )
             )
         return self
+
+    def _check_belonging(self, given: str) -> None:
+        """Raise ``ValueError`` for a key that the given arrivals already decide, so that it would be ignored."""
+        for key, ways in OF_ARRIVALS.items():
+            if getattr(self, key) is not None and given not in ways:
+                raise ValueError(
+                    message(
+                        "{key} belongs to {ways}; {given} states it already, remove {key}",
+                        key=key,
+                        ways=" and ".join(ways),
+                        given=given,
+                    )
+                )
 
 
 class WrittenBatch(Named):
@@ -313,13 +334,6 @@ class WrittenConstraints(Table):
     vendors: Names = documented(message("allowed vendors of accelerators"), default=())
     accelerators: Names = documented(message("allowed accelerators, any spelling"), default=())
     without: tuple[OptionKind, ...] = documented(message("excluded kinds: owned, colocated, cloud, api"), default=())
-    providers: Names = documented(message("allowed providers of rents and APIs (default: all)"), default=())
-    regions: Names = documented(
-        message("allowed regions of rents, by their beginning or country: europe-west, paris, EU, DE"), default=()
-    )
-    data_residency: str | None = documented(
-        message("where data may be kept: EU, EEA, US, CA, UK, CH, CN, JP or IN; also refuses what states no region")
-    )
     no_cloud: Flag = documented(message("true excludes cloud and commercial APIs"), default=False)
     exclude_export_controlled: Flag = documented(
         message("true leaves out parts that need an export licence for the site's country, or might"), default=False

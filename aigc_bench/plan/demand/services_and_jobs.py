@@ -277,7 +277,10 @@ def _arrival(written: WrittenService, *, catalogue: Catalogue, times_of: Callabl
         else usual_duty(diurnal=catalogue.constant("diurnal_peak_factor"), peak_factor=peak)
     )
     if written.rate is not None:
-        return from_rate(written.rate.estimate("request/s", source=STATED), duty=duty)
+        # Flat where no mean is stated: a rate says nothing of a day.
+        return from_rate(
+            written.rate.estimate("request/s", source=STATED), duty=duty if written.duty else None, minutes_over_hour=usual.value
+        )
     if written.hourly_requests is not None:
         return from_hourly(written.hourly_requests, peak_factor=peak, source=message("hourly_requests of the demand"))
     if written.trace is not None:
@@ -289,6 +292,7 @@ def _arrival(written: WrittenService, *, catalogue: Catalogue, times_of: Callabl
         requests_per_minute=written.requests_per_minute.estimate("request/min", source=STATED),
         peak_factor=peak,
         duty=duty,
+        minutes_over_hour=usual.value,
     )
 
 

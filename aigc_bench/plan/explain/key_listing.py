@@ -19,6 +19,7 @@ HEADINGS: Mapping[str, str] = {
     "pools": "Fleet",
     "factors": "Factors",
     "bill": message("Bill of materials"),
+    "rent": "Rent",
     "costs": message("Cost per year"),
     "cash": message("Cash flow by year"),
     "usd_per_unit": message("Cost per unit"),
@@ -38,8 +39,8 @@ HEADINGS: Mapping[str, str] = {
 }
 OTHERS = "Fleet"
 ORDER = (
-    "Money", message("Cost per unit"), "Risk", "Fleet", "Factors", "Loads", message("Cost per year"), message("Cash flow by year"),
-    message("Bill of materials"), message("Energy and carbon"), "Machine", "Demand", "Rules",
+    "Money", message("Cost per unit"), "Risk", "Fleet", "Factors", "Loads", "Rent", message("Cost per year"),
+    message("Cash flow by year"), message("Bill of materials"), message("Energy and carbon"), "Machine", "Demand", "Rules",
 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from aigc_bench.plan.records.demand import Demand
 from aigc_bench.plan.records.loads import Load, Pool
 from aigc_bench.plan.records.machine import Machine
 from aigc_bench.plan.records.plan import Option
+from aigc_bench.plan.records.rent import HOURS_PER_YEAR
 from aigc_bench.plan.site.bill import COUNTED_BY, BillLine
 from aigc_bench.plan.stats.estimates import counted, estimate, scaled
 
@@ -90,6 +91,7 @@ def add_option(place: Place) -> None:
     for line in option.room.bill.lines if option.room else ():
         _add_bill(place, line)
     place.own("capex_usd", "energy_kwh_per_year")
+    _add_rent(place)
     _add_costs(place)
     place.own("opex_usd_per_year", "tco_usd")
     _add_usd_per_unit(place)
@@ -194,6 +196,24 @@ def _add_bill(place: Place, line: BillLine) -> None:
     if line.unit_usd is not None:
         place.add(f"{at}.unit_usd", message("unit price: {name}", name=line.name), line.unit_usd, source=line.source)
         place.add(f"{at}.usd", line.name, line.usd)
+
+
+def _add_rent(place: Place) -> None:
+    """Add what a rented option reserves and pays for, under ``rent``; the parts of a mixed one have their own."""
+    rent = place.option.rent
+    if rent is None:
+        return
+    at_most = place.option.derived.get("num_servers") if not rent.lines else None
+    hours = estimate(HOURS_PER_YEAR, unit="h/year", basis="modelled", source=message("365.25 days of 24 hours"))
+    place.add("rent.instances_at_most", message("instances reserved at most"), at_most)
+    place.add("rent.accelerators_per_instance", message("accelerators of an instance"), rent.accelerators_per_instance)
+    for year, count in enumerate(rent.instances_by_year, start=1):
+        place.add(f"rent.instances_by_year.{year}", message("instances paid in the mean of year {year}", year=year), count)
+    place.add("rent.instances_mean", message("instances paid in the mean"), rent.instances_mean)
+    place.add("rent.usd_per_accelerator_hour", message("rent of an accelerator"), rent.usd_per_accelerator_hour)
+    place.add("rent.usd_per_instance_hour", message("rent of an instance"), rent.usd_per_instance_hour)
+    place.add("rent.hours_per_year", message("hours of a year"), hours)
+    place.add("rent.usd_per_year", message("rent per year"), rent.usd_per_year)
 
 
 def _add_costs(place: Place) -> None:

@@ -1,7 +1,8 @@
 """An option's cash by year: bought at the start, run every year, sold at the end of its life; the sum is its total cost.
 
 year 0       purchase
-year 1..n    running cost, in the last year for the fraction left where the life is not a whole number
+year 1..n    running cost, in the last year for the fraction left where the life is not a whole number; a rent by the hour
+             pays the instances of its year where the life of the servers is the horizon of the growth, else those of the mean
 year n       resale at the residual share of the purchase
 """
 
@@ -14,6 +15,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.records.demand import Finance
 from aigc_bench.plan.records.plan import Option
+from aigc_bench.plan.records.rent import Rent
 from aigc_bench.plan.stats.estimates import named, scaled, times
 
 
@@ -37,8 +39,7 @@ def cash_by_year(option: Option, finance: Finance) -> tuple[YearCash, ...]:
         purchase = capex if year == 0 and owned else None
         # 1 for whole years, what is left of the life in the last one.
         share = min(1.0, finance.life_years - (year - 1))
-        words = message("running cost a year") if share == 1 else message("running cost a year x {share:g}", share=share)
-        running = named(scaled(option.opex_usd_per_year, share, unit="usd"), words) if year else None
+        running = _running(option, finance, year=year, share=share) if year else None
         resale = times(capex, finance.residual_share, unit="usd") if year == years and owned else None
         before = found[-1].cumulative_usd if found else None
         # Resale is an income, so its high end belongs to the low end of the cost.
@@ -49,6 +50,41 @@ def cash_by_year(option: Option, finance: Finance) -> tuple[YearCash, ...]:
             YearCash(year=year, purchase_usd=purchase, running_usd=running, resale_usd=back, net_usd=net, cumulative_usd=whole)
         )
     return (*found[:-1], found[-1].model_copy(update={"cumulative_usd": _total(found[-1].cumulative_usd, option)}))
+
+
+def _running(option: Option, finance: Finance, *, year: int, share: float) -> Estimate:
+    """Return the running cost of a year, of which ``share`` is within the life."""
+    words = message("running cost a year") if share == 1 else message("running cost a year x {share:g}", share=share)
+    usual = named(scaled(option.opex_usd_per_year, share, unit="usd"), words)
+    rents = [rent for rent in _rents(option) if _follows(rent, finance)]
+    for rent in rents:
+        usual = _with_rent_of(rent, usual, year=year, share=share)
+    return usual
+
+
+def _rents(option: Option) -> tuple[Rent, ...]:
+    return () if option.rent is None else option.rent.lines or (option.rent,)
+
+
+def _follows(rent: Rent, finance: Finance) -> bool:
+    """Return whether the years of the rent are those of the life, so that the years add up to its total cost."""
+    return len(rent.years) > 1 and math.isclose(sum(rent.years), finance.life_years, rel_tol=1e-9)
+
+
+def _with_rent_of(rent: Rent, usual: Estimate, *, year: int, share: float) -> Estimate:
+    """Return a year's running cost with the instances of that year instead of those of the mean."""
+    mean, paid = rent.instances_mean, rent.instances_by_year[year - 1]
+    if mean.value <= 0 or math.isclose(paid.value, mean.value, rel_tol=1e-12):
+        return usual
+    words = message("running cost a year, the rent for the instances of year {year}", year=year)
+    ends = {
+        end: max(0.0, getattr(usual, end) + share * getattr(rent.usd_per_year, end) * (paid.value / mean.value - 1))
+        for end in ("value", "low", "high")
+    }
+    ends |= {"low": min(ends["low"], ends["value"]), "high": max(ends["high"], ends["value"])}
+    found = Estimate(**ends, unit="usd", basis=usual.basis, source=words)
+    inputs = (usual, rent.usd_per_year, mean, paid, share)
+    return record(found, Derivation("{0} + {4} * {1} * ({3} / {2} - 1)", inputs, words))
 
 
 def _total(whole: Estimate, option: Option) -> Estimate:

@@ -40,11 +40,12 @@ class RentMarket(Record):
 class Offer(Record):
     """One procurement of ``num_accelerators`` of an accelerator.
 
-    ``price`` is in ``unit``: ``usd`` for a server that is bought, ``usd/accelerator-h`` for one that is rented. An unknown price is
-    ``None`` with ``why_no_price``. ``space_usd_per_kw_month`` is what a colocation charges in addition to the purchase.
-    ``is_index`` says that the rent is a market index, not the price of an instance; ``is_marketplace`` that hosts of others rent it
-    out, who may leave. ``interconnect`` is the fabric between instances, ``None`` where the provider does not say, ``market`` what
-    others take for the accelerator on the same terms, ``listed_usd`` the provider's own figure at ``as_of``.
+    ``instance`` is the provider's name of it. ``price`` is in ``unit``: ``usd`` for a server that is bought, ``usd/accelerator-h``
+    for one that is rented. An unknown price is ``None`` with ``why_no_price``. ``space_usd_per_kw_month`` is what a colocation
+    charges in addition to the purchase. ``is_index`` says that the rent is a market index, not the price of an instance;
+    ``is_marketplace`` that hosts of others rent it out, who may leave. ``interconnect`` is the fabric between instances, ``None``
+    where the provider does not say, ``market`` what others take for the accelerator on the same terms, ``listed_usd`` the
+    provider's own figure at ``as_of``.
     """
 
     kind: OfferKind
@@ -55,6 +56,7 @@ class Offer(Record):
     server: str | None = None
     provider: str | None = None
     region: str | None = None
+    instance: str | None = None
     price: Estimate | None = None
     unit: str
     why_no_price: str | None = None

@@ -2,7 +2,7 @@
 
     mean W       idle + utilisation x (full - idle),   kWh = (active servers x mean W + switches and storage) x hours
     bought       ``money.opex`` and ``money.ownership`` over servers, or over the whole bill of a room
-    rented       rent of whole instances, x active hours (on demand, spot) or all hours (reserved): ``money.elastic_rent``
+    rented       rent of whole instances, those that are paid in the mean of the horizon (``money.instances``)
     $ per unit   total per year x the load's share of busy machine-time / units per year
 
 Shares of busy machine-time are computed from central values, so the costs of all loads add up to the total.
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from aigc_bench.core.derivation import Derivation, Places, record
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
-from aigc_bench.core.units import SECONDS_PER_HOUR, SECONDS_PER_YEAR
+from aigc_bench.plan.money.instances import PaidInstances
 from aigc_bench.plan.money.offer import Offer
 from aigc_bench.plan.money.opex import ResourceUse, Tariffs, opex_lines
 from aigc_bench.plan.money.ownership import FinanceTerms, life_of, own
@@ -25,12 +25,15 @@ from aigc_bench.plan.records.assessment import CostLine
 from aigc_bench.plan.records.demand import Finance, Site
 from aigc_bench.plan.records.loads import Load
 from aigc_bench.plan.records.machine import Machine
+from aigc_bench.plan.records.rent import HOURS_PER_YEAR as HOURS_PER_YEAR
+from aigc_bench.plan.records.rent import Rent
 from aigc_bench.plan.site.carbon import MAKING, footprint
 from aigc_bench.plan.site.room import Room
 from aigc_bench.plan.sizing.fleets import mean_utilisation
 from aigc_bench.plan.stats.estimates import combined, counted, explained, known_as, named, over, plus, scaled, times, total, zero
 
-HOURS_PER_YEAR = SECONDS_PER_YEAR / SECONDS_PER_HOUR
+AT_WORK = message("instances at work")
+RENT = message("instances x accelerators of one x rent of an accelerator x hours of the year")
 ENERGY = message("(running servers x (idle + utilisation x (full - idle)) + mean power of switches and storage) x hours")
 PER_UNIT = message("{0} per year x share of the busy machine-time / units per year")
 
@@ -44,6 +47,7 @@ class Money:
     tco_usd: Estimate
     lines: tuple[CostLine, ...]
     usd_per_unit: dict[str, Estimate]
+    rent: Rent | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,27 +181,26 @@ def rented(
     loads: Sequence[Load],
     offer: Offer,
     *,
-    instances: Estimate,
+    instances: PaidInstances,
     machine: Machine,
     finance: Finance,
     num_servers: int,
     more: Sequence[CostLine] = (),
 ) -> Money:
-    """Return the money of whole rented instances; ``instances`` run in the mean of the year (``money.elastic_rent``).
+    """Return the money of whole rented instances, ``num_servers`` at most; ``instances`` are those that are paid.
 
     ``more`` are the cost lines of factors.
     """
     assert offer.price is not None and offer.term != "purchase", "only rents with a price are rented"
-    formula = message("instances x accelerators of one x rent of an accelerator x hours of the year")
-    # Rents are per accelerator-hour, so the size of an instance is a factor.
-    hourly = times(instances, machine.machines_per_server, offer.price, unit="usd/year")  # of one hour; the hours follow
+    rent = _rent(offer, instances, size=machine.machines_per_server, at_most=num_servers)
     fed = {
-        message("instances at work"): instances,
+        AT_WORK: instances.mean,
         message("accelerators of an instance"): machine.machines_per_server,
         message("rent of an accelerator"): offer.price,
     }
-    rent = named(scaled(hourly, HOURS_PER_YEAR), formula)
-    own = CostLine(key="rent", name=message("rent: {name}", name=offer.name), usd_per_year=rent, formula=formula, inputs=fed)
+    own = CostLine(
+        key="rent", name=message("rent: {name}", name=offer.name), usd_per_year=rent.usd_per_year, formula=RENT, inputs=fed
+    )
     lines = (own, *more, *staff_lines(finance, num_servers=num_servers))
     opex = named(total([line.usd_per_year for line in lines], unit="usd/year"), message("sum of the lines"))
     return Money(
@@ -206,6 +209,29 @@ def rented(
         tco_usd=named(scaled(opex, life_of(finance.life_years), unit="usd"), "opex x years"),
         lines=lines,
         usd_per_unit=per_unit(opex, loads, unit="usd", what="cost"),
+        rent=rent,
+    )
+
+
+def _rent(offer: Offer, instances: PaidInstances, *, size: Estimate, at_most: int) -> Rent:
+    """Return the rent of the instances that are paid; ``size`` are the accelerators of one, at most ``at_most`` instances."""
+    assert offer.price is not None, "only rents with a price are rented"
+    # Rents are per accelerator-hour, so the size of an instance is a factor.
+    hourly = explained(times(size, offer.price, unit="usd/instance-h"), message("accelerators of an instance x rent of one"))
+    yearly = named(scaled(times(instances.mean, hourly, unit="usd/year"), HOURS_PER_YEAR), RENT)
+    return Rent(
+        provider=offer.provider,
+        region=offer.region,
+        term=offer.term,
+        instance=offer.instance,
+        accelerators_per_instance=size,
+        instances_at_most=at_most,
+        instances_mean=instances.mean,
+        usd_per_instance_hour=hourly,
+        usd_per_accelerator_hour=offer.price,
+        usd_per_year=yearly,
+        instances_by_year=instances.by_year,
+        years=instances.years,
     )
 
 

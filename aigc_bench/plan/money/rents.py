@@ -131,6 +131,7 @@ def _rented(row: CloudPrice, *, term: CloudTerm, market: RentMarket | None, cata
         num_accelerators=row.gpu_count,
         provider=row.provider,
         region=row.region,
+        instance=row.instance,
         price=_price_today(row, rent, market=market, catalogue=catalogue, on=on),
         listed_usd=rent,
         unit="usd/accelerator-h",

@@ -10,9 +10,9 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.factors.base import PROVIDED, Context, all_factors, shortages
+from aigc_bench.plan.money.instances import PaidInstances, paid_instances
 from aigc_bench.plan.money.kept_and_sent import Transfers
 from aigc_bench.plan.money.offer import Offer
-from aigc_bench.plan.money.offers import instances_at_work
 from aigc_bench.plan.money.option_cost import Carbon, Money, carbon, money, rented
 from aigc_bench.plan.placement.rack_fill import num_racks, rack_fill
 from aigc_bench.plan.placement.room_around import other_mean_w, other_peak_w
@@ -96,9 +96,8 @@ def make_option(
     room = procurement.make_room(fleet.num_servers)
     context = _context(procurement, loads, fleet, demand=demand, rules=rules, room=room)
     factors = assess(context)
-    at_work = _at_work(procurement, context)
-    costs = _money(procurement, context, at_work=at_work)
-    gases = _carbon(context, at_work=at_work)
+    paid = _paid(procurement, context)
+    costs, gases = _money(procurement, context, paid=paid), _carbon(context, paid=paid)
     racks = None if procurement.is_rented else _racks(context, room)
     refusals = (
         *reasons,
@@ -138,6 +137,7 @@ def make_option(
         opex_usd_per_year=costs.opex_usd_per_year,
         tco_usd=costs.tco_usd,
         costs=costs.lines,
+        rent=costs.rent,
         usd_per_unit=costs.usd_per_unit,
         energy_kwh_per_year=gases.energy_kwh_per_year,
         carbon_kg=gases.carbon_kg,
@@ -213,26 +213,26 @@ def _context(
     )
 
 
-def _at_work(procurement: Procurement, context: Context) -> Estimate:
-    """Return the mean number of running servers: all that are bought or reserved, of hourly rents those in use."""
-    if procurement.is_rented and procurement.offer is not None:
-        # Rented machines are instances: machines_per_server is the size of one.
-        size = procurement.machine.machines_per_server.value
-        return instances_at_work(
-            context.loads, context.fleet, size=size, term=procurement.offer.term, demand=context.demand, rules=context.rules
-        )
-    return context.fleet.derived["num_servers"]
+def _paid(procurement: Procurement, context: Context) -> PaidInstances | None:
+    """Return the paid instances of a rent; ``None`` of a fleet that is bought."""
+    if not procurement.is_rented or procurement.offer is None:
+        return None
+    # Rented machines are instances: machines_per_server is the size of one.
+    size = procurement.machine.machines_per_server.value
+    return paid_instances(
+        context.loads, context.fleet, size=size, term=procurement.offer.term, demand=context.demand, rules=context.rules
+    )
 
 
-def _money(procurement: Procurement, context: Context, *, at_work: Estimate) -> Money:
+def _money(procurement: Procurement, context: Context, *, paid: PaidInstances | None) -> Money:
     demand, loads = context.demand, context.loads
     # Factors of third parties can add lines to the bill.
     of_factors = [line for factor in all_factors().values() for line in factor.cost_lines(context)]
-    if procurement.is_rented and procurement.offer is not None:
+    if paid is not None and procurement.offer is not None:
         return rented(
             loads,
             procurement.offer,
-            instances=at_work,
+            instances=paid,
             machine=procurement.machine,
             finance=demand.finance,
             num_servers=context.num_servers,
@@ -252,11 +252,12 @@ def _money(procurement: Procurement, context: Context, *, at_work: Estimate) -> 
     )
 
 
-def _carbon(context: Context, *, at_work: Estimate) -> Carbon:
+def _carbon(context: Context, *, paid: PaidInstances | None) -> Carbon:
     demand = context.demand
     return carbon(
         context.loads,
-        num_servers=at_work,
+        # Servers that run in the mean: all that are bought, of a rent those that are paid.
+        num_servers=paid.mean if paid else context.fleet.derived["num_servers"],
         machine=context.machine,
         site=demand.site,
         finance=demand.finance,

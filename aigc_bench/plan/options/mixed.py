@@ -15,13 +15,15 @@ from aigc_bench.core.records import Estimate
 from aigc_bench.plan.options.assemble import by_headroom
 from aigc_bench.plan.records.assessment import Assessment
 from aigc_bench.plan.records.plan import Option
-from aigc_bench.plan.stats.estimates import named, plus
+from aigc_bench.plan.records.rent import Rent
+from aigc_bench.plan.stats.estimates import named, plus, scaled
 
 SUMS = (
     "num_servers", "num_spares", "num_margin", "num_accelerators", "num_racks", "carbon_operation_kg", "carbon_making_kg",
 )  # fmt: skip
 """Explained numbers of an option that add up over its parts."""
 COUNTS = ("num_servers", "num_spares", "num_margin", "num_accelerators")
+WEIGHTED = message("mean over the parts, weighted by what is paid of each")
 ALWAYS_KNOWN = ("num_machines", "capex_usd", "opex_usd_per_year", "tco_usd")
 T = TypeVar("T")
 
@@ -56,6 +58,7 @@ def _joined(parts: Sequence[Option], reasons: Sequence[str]) -> dict[str, object
         "loads": _chained(part.loads for part in parts),
         "pools": _chained(part.pools for part in parts),
         "costs": _chained(part.costs for part in parts),
+        "rent": summed_rent([part.rent for part in parts if part.rent is not None]),
         "reasons": (*reasons, *_chained(part.reasons for part in parts)),
         "accepted": all(part.accepted for part in parts) and not reasons,
         # Each part was planned for a root of the confidence, so all of them have to reach it.
@@ -82,6 +85,40 @@ def _judged(parts: Sequence[Option]) -> dict[str, object]:
     # Padded, because fewer than two factors may be known.
     first, second, *_ = (*by_headroom(factors), None, None)
     return {"factors": factors, "bottleneck": first, "next_bottleneck": second}
+
+
+def summed_rent(lines: Sequence[Rent]) -> Rent | None:
+    """Return the rents of several kinds of instances as one: sums, and means weighted by what is paid; one alone stays."""
+    if len(lines) < 2:
+        return lines[0] if lines else None
+    mean, yearly = (_sum([getattr(line, name) for line in lines]) for name in ("instances_mean", "usd_per_year"))
+    at_most, paid = sum(line.instances_at_most for line in lines), [line.instances_mean.value for line in lines]
+    # Shares of what is paid, or of what is reserved where nothing is.
+    weights = paid if sum(paid) > 0 else [float(line.instances_at_most) for line in lines]
+    hourly = _weighted([line.usd_per_instance_hour for line in lines], weights)
+    accelerators = [line.accelerators_per_instance.value * weight for line, weight in zip(lines, weights, strict=True)]
+    return Rent(
+        provider=_each_once(line.provider for line in lines if line.provider) or None,
+        region=_each_once(line.region for line in lines if line.region) or None,
+        term=_each_once(line.term for line in lines),
+        instance=_each_once(line.instance for line in lines if line.instance) or None,
+        accelerators_per_instance=_weighted([line.accelerators_per_instance for line in lines], weights),
+        instances_at_most=at_most,
+        instances_mean=mean,
+        usd_per_instance_hour=hourly,
+        usd_per_accelerator_hour=_weighted([line.usd_per_accelerator_hour for line in lines], accelerators),
+        usd_per_year=yearly,
+        # Parts of one demand have the same horizon.
+        instances_by_year=tuple(_sum(year) for year in zip(*(line.instances_by_year for line in lines), strict=True)),
+        years=lines[0].years,
+        lines=tuple(lines),
+    )
+
+
+def _weighted(prices: Sequence[Estimate], weights: Sequence[float]) -> Estimate:
+    """Return the mean price, weighted by the number that is paid of each."""
+    share = sum(weights)
+    return named(plus(*(scaled(price, weight / share) for price, weight in zip(prices, weights, strict=True))), WEIGHTED)
 
 
 def _each_once(names: Iterable[str]) -> str:

@@ -21,6 +21,7 @@ from aigc_bench.plan.output.recommendation_view import RecommendationView
 from aigc_bench.plan.records.assessment import Assessment
 from aigc_bench.plan.records.loads import Load
 from aigc_bench.plan.records.plan import OPTION_COLUMNS, Option
+from aigc_bench.plan.records.rent import HOURS_PER_YEAR, Rent
 from aigc_bench.plan.site.bill import BillLine
 
 CONTRACT_VERSION = 1
@@ -114,6 +115,7 @@ def _option(option: Option) -> dict[str, Any]:
         "costs": [
             {"key": line.key, "name": line.name, "formula": line.formula, **figure(line.usd_per_year)} for line in option.costs
         ],
+        "rent": _rent(option.rent),
         "loads": [_load(load, option) for load in option.loads],
         "bill": [
             {"key": line.key, "name": line.name, "category": line.category, "count": line.count, "usd": _or_none(line.usd)}
@@ -122,6 +124,22 @@ def _option(option: Option) -> dict[str, Any]:
         ],
         "parts": [_option(part) for part in option.parts],
     }  # fmt: skip
+
+
+def _rent(rent: Rent | None) -> dict[str, Any] | None:
+    """Return what is rented in plain numbers: instances_mean x usd_per_instance_hour x hours_per_year = usd_per_year."""
+    if rent is None:
+        return None
+    plain = ("provider", "region", "term", "instance", "instances_at_most")
+    numbers = ("accelerators_per_instance", "instances_mean", "usd_per_instance_hour", "usd_per_accelerator_hour", "usd_per_year")
+    return {
+        **{name: getattr(rent, name) for name in plain},
+        **{name: getattr(rent, name).value for name in numbers},
+        "hours_per_year": HOURS_PER_YEAR,
+        "instances_by_year": [count.value for count in rent.instances_by_year],
+        "years": list(rent.years),
+        "lines": [_rent(line) for line in rent.lines],
+    }
 
 
 def _replay(option: Option) -> dict[str, Any] | None:

@@ -25,7 +25,9 @@ class Arrival(Record):
     """How requests arrive: ``peak_requests_per_s``, computed by ``formula`` from ``parts``.
 
     ``duty`` is the mean rate over the whole year divided by the peak rate. ``hourly`` holds 24 shares of the peak where the
-    hourly profile is known. ``cv2`` is the squared coefficient of variation of interarrival times (1: Poisson).
+    hourly profile is known. ``day`` holds the 24 shares that rented capacity follows: the known profile, else the default
+    day curve of that duty (``demand.day_curve``). ``cv2`` is the squared coefficient of variation of interarrival times
+    (1: Poisson).
     """
 
     peak_requests_per_s: Estimate
@@ -33,6 +35,7 @@ class Arrival(Record):
     formula: str
     parts: Mapping[str, Estimate] = Field(default_factory=dict)
     hourly: tuple[float, ...] | None = None
+    day: tuple[float, ...] = Field(default=(1.0,) * 24, min_length=24, max_length=24)
     cv2: float = Field(default=1.0, ge=0)
 
 
@@ -174,9 +177,7 @@ class Finance(Record):
 class Constraints(Record):
     """Limits of a purchase. An empty field means no limit.
 
-    ``providers`` and ``regions`` are of rents (and APIs), ``data_residency`` is where data may be kept, a key of
-    ``placement.residency.RESIDENCIES``. ``confidence`` is the share of Monte Carlo scenarios in which every SLO and deadline has
-    to be kept; 0 ignores uncertainty.
+    ``confidence`` is the share of Monte Carlo scenarios in which every SLO and deadline has to be kept; 0 ignores uncertainty.
     """
 
     budget_usd: float | None = Field(default=None, ge=0)
@@ -184,9 +185,6 @@ class Constraints(Record):
     vendors: tuple[str, ...] = ()
     accelerators: tuple[str, ...] = ()
     without: tuple[OptionKind, ...] = ()
-    providers: tuple[str, ...] = ()
-    regions: tuple[str, ...] = ()
-    data_residency: str | None = None
     exclude_export_controlled: bool = False
     confidence: float = Field(default=0.8, ge=0, le=0.99)
 

@@ -17,6 +17,7 @@ from aigc_bench.plan.records.loads import Load, Placement, Pool, Unplanned
 from aigc_bench.plan.records.machine import Machine
 from aigc_bench.plan.records.owned import OwnedPlan
 from aigc_bench.plan.records.quote import QuotedPlan
+from aigc_bench.plan.records.rent import Rent
 from aigc_bench.plan.records.replay import Replay
 from aigc_bench.plan.records.risk import PlanRisk
 from aigc_bench.plan.records.rules import Rules
@@ -31,7 +32,8 @@ class Option(Record):
 
     ``num_machines`` counts the machines that carry the loads; ``num_servers`` is what is bought or rented, spares and margin
     included. ``misses_confidence``: no margin reaches the demanded confidence of SLOs and deadlines.
-    ``tco_usd`` and ``carbon_kg`` are over the life of the servers. ``parts`` are the options that a mixed one is made of.
+    ``tco_usd`` and ``carbon_kg`` are over the life of the servers. ``rent`` is of what is rented, ``None`` where nothing is.
+    ``parts`` are the options that a mixed one is made of.
     """
 
     rank: int
@@ -62,6 +64,7 @@ class Option(Record):
     opex_usd_per_year: Estimate
     tco_usd: Estimate
     costs: tuple[CostLine, ...]
+    rent: Rent | None = None
     usd_per_unit: Mapping[str, Estimate]
     energy_kwh_per_year: Estimate | None
     carbon_kg: Estimate | None

@@ -5,7 +5,7 @@ The ratio of a line is that of its inputs to their central values::
     hardware      the annuity of the purchase                       electricity   mean draw x tariff
     cooling       mean draw x (PUE - 1) x tariff                    demand        peak x PUE x charge
     space         peak x rent of space                              staff         its own interval
-    rent          rent x its drift x active instances               API           price of a request x its drift x requests
+    rent          rent x its drift x paid instances                 API           price of a request x its drift x requests
 
 A line of any other kind is sampled from its own interval.
 
@@ -20,7 +20,6 @@ At the central values of all inputs the sums are those of the plan.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -34,8 +33,8 @@ from aigc_bench.plan.placement.room_around import other_mean_w
 from aigc_bench.plan.records.assessment import CostLine
 from aigc_bench.plan.records.machine import Machine
 from aigc_bench.plan.records.plan import Option
-from aigc_bench.plan.risk.fleet_service import ALMOST
 from aigc_bench.plan.risk.load_samples import load_samples
+from aigc_bench.plan.risk.paid_samples import paid_samples
 from aigc_bench.plan.risk.scenarios import LoadSamples, ScenarioContext, Scenarios, price_factor
 from aigc_bench.plan.risk.service_rate import demand_samples, items_per_year, mean_growth
 from aigc_bench.plan.sizing.fleets import grown
@@ -140,7 +139,7 @@ def _staff(at: CostSamples) -> Array:
 
 
 def _rent(at: CostSamples) -> Array:
-    """Return price x drift x active instances; reserved terms pay for all instances."""
+    """Return price x drift x paid instances (``risk.paid_instances``); reserved terms pay for all instances."""
     price = next((one for one in at.line.inputs.values() if one.unit == "usd/accelerator-h"), at.line.usd_per_year)
     found = at.scenarios.ratio(message("today's {name}", name=at.line.name), price) * price_factor(
         message("rents of {accelerator}", accelerator=at.option.accelerator),
@@ -149,33 +148,10 @@ def _rent(at: CostSamples) -> Array:
         years=at.context.demand.finance.life_years,
         scenarios=at.scenarios,
     )
-    paid = next((one.value for one in at.line.inputs.values() if one.unit == "instances"), 0.0)
-    return found * (_instances_at_work(at, paid) / paid) if at.option.term in ELASTIC and paid else found
-
-
-def _instances_at_work(at: CostSamples, paid: float) -> Array:
-    """Return the instances needed by the loads plus spares, at most those rented at the peak; the daily profile keeps its shape."""
-    used = at.scenarios.of(message("target utilisation"), at.context.rules.target_utilisation)
-    size = at.machine.machines_per_server.value
-    sizes = at.scenarios.of(message("size of {server}", server=at.machine.server), at.machine.machines_per_server)
-    services = {load.name for load in at.loads if load.is_service}
-    by_day, nights = np.zeros(at.scenarios.num), np.zeros(at.scenarios.num)
-    for load in at.loads:
-        if load.is_service:
-            by_day += np.maximum(load.busy / used, load.machines_per_replica)
-        else:
-            nights += load.mean_machines
-    middle = [load for load in at.option.loads if load.name in services]
-    share = at.context.rules.target_utilisation.value
-    usual_day = sum(max(load.busy_machines.value / share, load.machines_per_replica) for load in middle)
-    usual_nights = sum(load.mean_machines.value for load in at.option.loads if load.name not in services)
-    # Whole instances by day, the mean of the nights.
-    needed = np.ceil(by_day / sizes - ALMOST) + nights / sizes
-    usual = math.ceil(usual_day / size - ALMOST) + usual_nights / size
-    spares = min(float(at.option.num_spares), paid)
-    # The profile over the day keeps its shape and scales with the need.
-    working = (paid - spares) * needed / usual if usual else np.full(at.scenarios.num, paid - spares)
-    return np.asarray(np.minimum(working + spares, float(at.option.num_servers)) * sizes / size)
+    rent = at.option.rent
+    if rent is None or at.option.term not in ELASTIC or rent.instances_mean.value <= 0:
+        return found
+    return found * paid_samples(at.option, at.loads, at.context) / rent.instances_mean.value
 
 
 def _api(at: CostSamples) -> Array:

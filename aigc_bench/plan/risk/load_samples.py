@@ -29,6 +29,7 @@ import numpy.typing as npt
 
 from aigc_bench.core.messages import message
 from aigc_bench.core.units import SECONDS_PER_YEAR
+from aigc_bench.plan.demand.day_curve import with_mean
 from aigc_bench.plan.records.demand import Job, Service
 from aigc_bench.plan.records.loads import Load
 from aigc_bench.plan.records.machine import Capability, Machine
@@ -193,7 +194,17 @@ def _service(service: Service, load: Load, capability: Capability, machine: Mach
         busy=at_peak / service_rate.items_per_s,
         mean_machines=items / SECONDS_PER_YEAR / service_rate.items_per_s,
         items_per_year=items,
+        usual_by_day=float(machines_by_day(service, load, capability, machine, replace(context, scenarios=Middle()))[0]),
+        day=_day(service, samples),
     )
+
+
+def _day(service: Service, samples: DemandSamples) -> Array:
+    """Return the day of a service, of shape (24, scenarios): where its hours are not known it follows the duty."""
+    day, duty = np.array(service.arrival.day), service.arrival.duty
+    if service.arrival.hourly is not None or duty.low == duty.high or duty.value <= 0:
+        return day[:, None]
+    return with_mean(day, np.minimum(1.0, day.mean() * samples.duty / duty.value))
 
 
 def _samples_and_rate(

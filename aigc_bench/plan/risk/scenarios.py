@@ -115,8 +115,9 @@ class Drifts:
 class LoadSamples:
     """One load on one kind of machine in all scenarios.
 
-    ``by_day`` is infinite where no number of machines keeps the SLO, and 0 for a job. ``busy`` are machines that a job keeps busy
-    for its whole window, and that a service keeps busy at its peak.
+    ``by_day`` is infinite where no number of machines keeps the SLO, and 0 for a job; ``usual_by_day`` is it at the central values
+    of all inputs. ``busy`` are machines that a job keeps busy for its whole window, and that a service keeps busy at its peak.
+    ``day`` are the 24 shares of the peak that a service has in the hours of a day, of shape (24, scenarios) or (24, 1).
     """
 
     name: str
@@ -126,6 +127,8 @@ class LoadSamples:
     busy: Array
     mean_machines: Array
     items_per_year: Array
+    usual_by_day: float = 0.0
+    day: Array | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aigc_bench.plan.money.annuity import annuities, annuity, annuity_factor
+from aigc_bench.plan.money.instances import PaidInstances
 from aigc_bench.plan.money.offer import Offer
 from aigc_bench.plan.money.option_cost import carbon, energy_kwh_per_year, mean_power_w, money, per_unit, rented, shares
 from aigc_bench.plan.records.loads import Load
@@ -75,9 +76,13 @@ RENT = Offer(
 )  # fmt: skip
 
 
+def paid(count: float) -> PaidInstances:
+    return PaidInstances(mean=exact(count, "instances"), by_year=(exact(count, "instances"),), years=(1.0,))
+
+
 def test_a_fleet_that_is_rented_pays_by_the_hour_and_owns_nothing() -> None:
     machine = make_machine(machines_per_server=exact(8.0, "machines/server"))
-    found = rented(LOADS, RENT, instances=exact(1.5, "instances"), machine=machine, finance=DEMAND.finance, num_servers=2)
+    found = rented(LOADS, RENT, instances=paid(1.5), machine=machine, finance=DEMAND.finance, num_servers=2)
     rent = 1.5 * 8 * 2.0 * HOURS
     assert [line.key for line in found.lines] == ["rent"]
     assert found.lines[0].usd_per_year.value == pytest.approx(rent)
@@ -97,7 +102,7 @@ def test_only_rents_with_a_price_are_rented(changes: dict[str, object]) -> None:
         rented(
             LOADS,
             RENT.model_copy(update=changes),
-            instances=exact(1.0, "instances"),
+            instances=paid(1.0),
             machine=make_machine(),
             finance=DEMAND.finance,
             num_servers=1,

@@ -13,8 +13,8 @@ import pytest
 from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.demand.arrival_rates import from_users
+from aigc_bench.plan.money.instances import paid_instances
 from aigc_bench.plan.money.offer import Offer
-from aigc_bench.plan.money.offers import instances_at_work
 from aigc_bench.plan.money.option_cost import Money, money, rented
 from aigc_bench.plan.options.assemble import Procurement, make_option
 from aigc_bench.plan.placement.room_around import other_mean_w
@@ -118,7 +118,7 @@ def rent(option: Option, random: np.random.Generator, *, offer: Offer, locked_ye
     return rented(
         loads,
         offer.model_copy(update={"price": price}),
-        instances=instances_at_work(loads, fleet, size=size, term=offer.term, demand=demand, rules=rules),
+        instances=paid_instances(loads, fleet, size=size, term=offer.term, demand=demand, rules=rules),
         num_servers=option.num_servers,
         machine=machine,
         finance=demand.finance,
