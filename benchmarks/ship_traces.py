@@ -93,7 +93,14 @@ def profile_cases() -> Iterator[Case]:
 
 def is_traced(workload: str, preset: str) -> bool:
     """Return whether a plan needs its operators: neither a probe nor a served language model."""
-    return not workload.startswith("probe") and not (workload == "gpt" and resolve_language_model(preset))
+    # Plans take language models from the closed form; small ones of no published table are traced.
+    is_served = workload == "gpt" and (resolve_language_model(preset) is not None or _num_params(preset) >= 1e9)
+    return not workload.startswith("probe") and not is_served
+
+
+def _num_params(preset: str) -> int:
+    found = registry.load("workloads", "gpt").presets.get(preset)
+    return 0 if found is None else found.num_params or 0
 
 
 def file_name(case: Case) -> str:

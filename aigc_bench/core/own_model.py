@@ -75,7 +75,7 @@ class ModelFiles:
 
 def read_model(path: Path | str, *, changes: Mapping[str, Setting] | None = None) -> ModelFiles:
     """Read a model's configuration, ``changes`` put over its keys; raises ``UsageError`` in one line where it cannot be used."""
-    given = Path(path)
+    given = _in_cache(Path(path))
     if given.suffix.lower() in PICKLES:
         raise UsageError(
             message("{given}: {pickle_reason}", given=given, pickle_reason=PICKLE_REASON),
@@ -192,6 +192,27 @@ def _pipeline(folder: Path, *, changes: Mapping[str, Setting]) -> ModelFiles:
         code=place_of_code(written),
         sha256=_sha256([index, configs, *(header for of_part in headers.values() for header in of_part)]),
     )
+
+
+def _in_cache(given: Path) -> Path:
+    """The snapshot of a model's folder in the Hugging Face cache, any other path as it is.
+
+    Raises ``UsageError`` where there are several and none is the branch ``main``.
+    """
+    snapshots = given if given.name == "snapshots" else given / "snapshots"
+    if not snapshots.is_dir() or (given / _CONFIG).is_file():
+        return given
+    found = sorted(folder for folder in snapshots.iterdir() if folder.is_dir())
+    main = snapshots.parent / "refs" / "main"
+    # A commit's hash is a name and no path; a longer file is none.
+    commit = main.read_text(encoding="utf-8", errors="replace")[:64].strip() if main.is_file() else ""
+    chosen = [folder for folder in found if folder.name == commit] or found
+    if len(chosen) > 1:
+        raise UsageError(
+            message("{given}: {count} snapshots.", given=given, count=len(chosen)),
+            message("Name one: {names}.", names=", ".join(str(folder.relative_to(snapshots.parent)) for folder in chosen[:5])),
+        )
+    return chosen[0] if chosen else given
 
 
 def _folder(path: Path) -> Path:

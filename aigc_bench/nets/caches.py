@@ -142,7 +142,8 @@ def static_cache(config: Any, *, batch_size: int, max_len: int, dtype: torch.dty
     kinds, given = get_layer_types_and_kwargs(config.get_text_config(decoder=True))
     kept = UnpaddedLayer if config.model_type not in _COUNTED else CountedLayer
     cache = Cache(layers=[_layer(kind, keys, max_len=max_len, kept=kept) for kind, keys in zip(kinds, given, strict=True)])
-    if any(getattr(config, key, None) is not None for key in _UNEVEN):
+    # transformers moves such keys into configurations of the layers (Gemma 4).
+    if getattr(config, "is_heterogeneous", False) or any(getattr(config, key, None) is not None for key in _UNEVEN):
         return cache
     for layer in cache.layers:
         if isinstance(layer, UnpaddedLayer | StatefulLayer):

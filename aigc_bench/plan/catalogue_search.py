@@ -112,7 +112,9 @@ def search_of(
         demand=demand,
         rules=rules,
         models=Models(catalogue=catalogue, calibration=shipped_calibration(), measured=tuple(measured), floors=floors or {}),
-        market=Market(catalogue=catalogue, day=on, measured=own, place=place_of(demand, catalogue=catalogue)),
+        market=Market(
+            catalogue=catalogue, day=on, measured=own, place=place_of(demand, catalogue=catalogue), limits=demand.constraints
+        ),
         context=context_of(demand, rules, drifts_from(catalogue), num=NUM_SCENARIOS, seed=seed),
     )
 
@@ -159,6 +161,9 @@ class HostSearch:
                 return [], [message("{missing}: the performance model does not support this accelerator", missing=missing[0])]
             made += self._options(host, [pick for pick in chosen if pick is not None], terms=terms)
         if not made:
+            limits = self.demand.constraints
+            if limits.providers or limits.regions or limits.data_residency:
+                return [], [message("constraints: no rent of it has an allowed provider and region, and it has no purchase price")]
             return [], [message("for sale: the catalogue has neither a purchase price nor a rent of it")]
         return best_of_each_term(made), []
 

@@ -21,18 +21,23 @@ from aigc_bench.measure.store import Run
 from aigc_bench.predict.closed_form.layouts import DIMENSIONS
 from aigc_bench.predict.engines import SERVED
 from aigc_bench.predict.fitting.posterior import Posterior
+from aigc_bench.predict.language.of_case import is_seeing
 from aigc_bench.predict.machine_card import ProbedAccelerator, accelerator_at, run_at
 from aigc_bench.predict.model import predict_case
 from aigc_bench.predict.precisions import default_precision
 from aigc_bench.predict.predicted import PredictedRow, Predictions
 from aigc_bench.predict.published.name_resolution import number_format, resolve_format
-from aigc_bench.predict.published.preset_names import preset_names, resolve_preset
+from aigc_bench.predict.published.preset_names import precision_in, preset_names, resolve_preset
 from aigc_bench.predict.query import Query
 from aigc_bench.predict.served_queries import predict_served
 from aigc_bench.predict.serving.from_model import ServiceModel
 from aigc_bench.predict.validation.own_runs import own_posterior
+from aigc_bench.workloads._language_presets import published_precision
 from aigc_bench.workloads._own import Resolved, resolve
 from aigc_bench.workloads._own_precision import refuse_unbuilt, served_precision
+
+IMAGES_NOT_COUNTED = "images_not_counted"
+"""Reason of a prediction for the language model of a model that sees: encoding the images is not in it."""
 
 
 def accelerators(names: Sequence[str], *, catalogue: Catalogue) -> list[AcceleratorSpec]:
@@ -151,35 +156,46 @@ def predict_one(query: Query, *, accelerators: Sequence[str], runs: Sequence[Run
     for spec in specs:
         case = case_of(query, backend=spec.backend if isinstance(spec, ProbedAccelerator) else "cuda", own=own, spec=spec)
         # fp8, fp4 and int4 are formats of served engines; a case cannot hold them
-        served = _served_precision(query, own=own) if case.engine in SERVED else None
+        served, notes = _served_precision(query, case, own=own) if case.engine in SERVED else (None, ())
         if query.load is None:
             found = predict_case(case, spec, catalogue=catalogue, parallel=ranks, precision=served, posterior=posterior)
         else:
             found = predict_served(
                 case, spec, load=query.load, model=service, parallel=ranks, precision=served, max_batch=query.batch_size
             )
-        rows += [(spec.id, _with_numbers_of_file(row, own=own)) for row in found]
+        rows += [(spec.id, _noted(row, notes)) for row in found]
     return Predictions(rows=tuple(rows))
 
 
 def _served_part(own: Resolved, query: Query) -> Resolved:
     """The model, of one that sees the language model alone where an engine serves it: the images' own work is not modelled."""
     is_served = query.engine in SERVED and own.workload == "multimodal"
-    return dataclasses.replace(own, workload="gpt", note="images_not_counted") if is_served else own
+    return dataclasses.replace(own, workload="gpt", note=IMAGES_NOT_COUNTED) if is_served else own
 
 
-def _served_precision(query: Query, *, own: Resolved | None) -> str | None:
-    if own is None:
-        return query.precision
-    return served_precision(own.quantization, path=own.model.path, asked=query.precision)
+def _served_precision(query: Query, case: Case, *, own: Resolved | None) -> tuple[str | None, tuple[str, ...]]:
+    """The number format that an engine serves the model in, and what to say of it and of parts that are not counted.
+
+    As asked; else as the user's files, the name of a checkpoint (``...-FP8``) or the preset's publication have it.
+    """
+    if own is not None:
+        asked = served_precision(own.quantization, path=own.model.path, asked=query.precision)
+        numbers = () if own.quantization is None else (message("the file has {words}", words=own.quantization.words),)
+        return asked, (*numbers, *(() if own.note is None else (own.note,)))
+    unseen = (IMAGES_NOT_COUNTED,) if is_seeing(case) or "-vl-" in f"{query.what.lower()}-" else ()
+    if query.precision is not None:
+        return query.precision, unseen
+    stated, published = precision_in(query.what), published_precision(case.preset) if case.workload == "gpt" else None
+    if stated is not None:
+        return stated, (message("the name states {precision}", precision=stated), *unseen)
+    return published, (message("published in {precision}", precision=published), *unseen) if published else unseen
 
 
-def _with_numbers_of_file(row: PredictedRow, *, own: Resolved | None) -> PredictedRow:
-    """The row with a note of what the user's files say of their weights; how far to trust it does not change."""
-    if own is None or (own.quantization is None and own.note is None):
+def _noted(row: PredictedRow, notes: tuple[str, ...]) -> PredictedRow:
+    """The row with what is to be said of the model's weights; how far to trust it does not change."""
+    if not notes:
         return row
-    numbers = () if own.quantization is None else (message("the file has {words}", words=own.quantization.words),)
-    noted = row.model_copy(update={"reasons": (*row.reasons, *numbers, *(() if own.note is None else (own.note,)))})
+    noted = row.model_copy(update={"reasons": (*row.reasons, *notes)})
     derivation = derivation_of(row)
     return noted if derivation is None else record(noted, derivation)
 

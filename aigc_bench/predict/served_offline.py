@@ -20,7 +20,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.record import Record
 from aigc_bench.core.records import Case, Estimate
 from aigc_bench.predict.closed_form import forms
-from aigc_bench.predict.closed_form.columns import NotPredictable
+from aigc_bench.predict.closed_form.columns import ModelRow, NotPredictable
 from aigc_bench.predict.closed_form.language import Layout, cache_bytes_per_element
 from aigc_bench.predict.closed_form.language_rows import language_row, number_format_of
 from aigc_bench.predict.closed_form.layouts import chosen_layout, words_of
@@ -112,11 +112,21 @@ def served_offline(
         yield row if served.holds_weights or not is_speed else row.model_copy(update={"value": None, "low": None, "high": None})
 
 
+def refuse_served_training(case: Case) -> None:
+    """Raise ``UsageError`` where a serving engine is asked to train."""
+    if case.mode == "train":
+        raise UsageError(
+            message("--mode train: {engine} serves, and does not train.", engine=case.engine),
+            message("Train with --engine torch-eager or torch-compile."),
+        )
+
+
 def served_case(
     case: Case, spec: AcceleratorSpec, *, parallel: Mapping[str, int], precision: str | None, catalogue: Catalogue
 ) -> Served:
     """Return the case with its layout and what it holds; raises ``UsageError`` where the engine does not serve it."""
-    model = language_of(case) if case.mode == "infer" else None
+    refuse_served_training(case)
+    model = language_of(case)
     if model is None:
         raise UsageError(
             message(
@@ -170,13 +180,20 @@ def _answers(served: Served, spec: AcceleratorSpec, *, calibration: Calibration)
         # One token is the first one, and there is no time between tokens.
         if metric == "tpot" and served.query.output_len == 1:
             continue
-        row = language_row(served.query.model_copy(update={"metric": metric}), spec, layout=served.layout)
+        row = _row(served, spec, metric=metric)
         refuse_far_outside(row, calibration.ranges)
         unit = metric_of(metric, item="token").unit
         found[metric] = closed_form(estimate_rows([row], calibration=calibration)[0], row, unit=unit, key=f"{metric}.closed_form")
         grades[metric] = closed_form_grade(row, spec, calibration=calibration)
         limits[metric] = row.value(float(forms.roofline_log("language", forms.columns_of([row]))[0]))
     return _consistent(found, served.query, limits=limits), grades
+
+
+def _row(served: Served, spec: AcceleratorSpec, *, metric: str) -> ModelRow:
+    """The question of one metric. Requests that are alone in their batch are not stalled by the prompts of others."""
+    row = language_row(served.query.model_copy(update={"metric": metric}), spec, layout=served.layout)
+    is_alone = served.query.concurrency is not None and served.query.concurrency <= served.layout.replicas * served.layout.streams
+    return row.model_copy(update={"columns": {**row.columns, "is_static": 1.0}}) if metric == "tpot" and is_alone else row
 
 
 def _consistent(found: Mapping[str, Estimate], query: PublishedQuery, *, limits: Mapping[str, float]) -> dict[str, Estimate]:

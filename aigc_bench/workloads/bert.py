@@ -52,6 +52,16 @@ def _preset(title: str, *, source: str, layers: int, heads: int, width: int, num
     )
 
 
+def _xlm_roberta(title: str, *, source: str, positions: int, num_params: int) -> Preset:
+    config = {
+        "model_type": "xlm-roberta", "vocab_size": 250002, "hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16,
+        "intermediate_size": 4096, "max_position_embeddings": positions, "type_vocab_size": 1, "layer_norm_eps": 1e-05,
+        # Positions begin behind the padding token's, which the sequences here never have.
+        "pad_token_id": None, "padding_token": 1,
+    }  # fmt: skip
+    return Preset(title=title, source=source, config=config, defaults={"seq_len": 512}, num_params=num_params)
+
+
 _DEVLIN = "Devlin et al. 2019, https://arxiv.org/abs/1810.04805; config.json of google-bert/{}"
 _TURC = "Turc et al. 2019, https://arxiv.org/abs/1908.08962; config.json of google/bert_uncased_L-2_H-128_A-2"
 
@@ -74,6 +84,51 @@ class Bert(Workload):
             heads=16,
             width=1024,
             num_params=335_141_888,
+        ),
+        "minilm-l6": Preset(
+            title=message("MiniLM L6, 22.7 M, all-MiniLM-L6-v2"),
+            source="Wang et al. 2020, https://arxiv.org/abs/2002.10957; config.json of sentence-transformers/all-MiniLM-L6-v2",
+            config={
+                "model_type": "bert",
+                "vocab_size": _VOCAB_SIZE,
+                "hidden_size": 384,
+                "num_hidden_layers": 6,
+                "num_attention_heads": 12,
+                "intermediate_size": 1536,
+                "max_position_embeddings": 512,
+                "pad_token_id": None,
+            },
+            num_params=22_713_216,
+        ),
+        "modernbert-base": Preset(
+            title=message("ModernBERT base, 149 M, also gte-modernbert-base"),
+            source="Warner et al. 2024, https://arxiv.org/abs/2412.13663; config.json of answerdotai/ModernBERT-base",
+            config={
+                "model_type": "modernbert",
+                "vocab_size": 50368,
+                "hidden_size": 768,
+                "num_hidden_layers": 22,
+                "num_attention_heads": 12,
+                "intermediate_size": 1152,
+                "max_position_embeddings": 8192,
+                "global_attn_every_n_layers": 3,
+                "local_attention": 128,
+                "pad_token_id": None,
+            },
+            defaults={"seq_len": 512},
+            num_params=149_014_272,
+        ),
+        "xlm-roberta-large": _xlm_roberta(
+            message("XLM-RoBERTa large, 560 M, multilingual-e5-large and bge-reranker-large"),
+            source="Conneau et al. 2020, https://arxiv.org/abs/1911.02116; config.json of FacebookAI/xlm-roberta-large",
+            positions=514,
+            num_params=559_890_432,
+        ),
+        "bge-m3": _xlm_roberta(
+            message("BGE-M3 and bge-reranker-v2-m3, 568 M"),
+            source="Chen et al. 2024, https://arxiv.org/abs/2402.03216; config.json of BAAI/bge-m3",
+            positions=8194,
+            num_params=567_754_752,
         ),
     }
     honours_attention = True

@@ -136,6 +136,19 @@ def test_a_snapshot_in_the_hubs_cache_has_the_name_of_its_model(tmp_path: Path) 
     assert read_model(folder).name == "Qwen2.5-7B-Instruct"
 
 
+@pytest.mark.parametrize("part", ["", "snapshots"])
+def test_a_models_folder_in_the_cache_means_its_main_snapshot(tmp_path, part):
+    cache = tmp_path / "models--Qwen--Qwen2.5-7B-Instruct"
+    write_model(cache / "snapshots" / "a09a35458c", QWEN)
+    assert read_model(cache / part).name == "Qwen2.5-7B-Instruct"
+    write_model(cache / "snapshots" / "b7f2", {**QWEN, "num_hidden_layers": 3})
+    with pytest.raises(UsageError, match="2 snapshots"):
+        read_model(cache / part)
+    (cache / "refs").mkdir()
+    (cache / "refs" / "main").write_text("b7f2")
+    assert read_model(cache / part).config["num_hidden_layers"] == 3
+
+
 def test_a_key_of_a_part_is_changed_by_its_path(tmp_path: Path) -> None:
     folder = write_model(tmp_path, {"model_type": "llava", "text_config": dict(QWEN), "vision_config": {}})
     changed = read_model(folder, changes={"text_config.num_hidden_layers": 2})

@@ -73,8 +73,12 @@ def schedule(
 ) -> list[tuple[Sequence, int]]:
     """vLLM V1's ``Scheduler.schedule``: the running in order of admission, then the queue, within budget, places and blocks.
 
-    While the last pass over prompts is still launched, nothing but decoding is scheduled.
+    While the last pass over prompts is still launched, nothing but decoding is scheduled. SGLang's reads prompts alone while any
+    can be read, and decodes else.
     """
+    if server.schedule == "prompts_first" and not is_launching and (prompts := prompts_alone(server, running, waiting, clock_s)):
+        return prompts
+    is_launching = is_launching or server.schedule == "prompts_first"
     budget = server.max_num_batched_tokens
     scheduled: list[tuple[Sequence, int]] = []
     is_anyone_preempted = False
@@ -106,6 +110,30 @@ def schedule(
         running.append(waiting.pop(0))
         if sequence.admitted_s is None:
             sequence.admitted_s = clock_s
+        scheduled.append((sequence, tokens))
+        budget -= tokens
+    return scheduled
+
+
+def prompts_alone(
+    server: ServerModel, running: list[Sequence], waiting: list[Sequence], clock_s: float
+) -> list[tuple[Sequence, int]]:
+    """The prompt under way, then the queue; a prompt is admitted only where all of it has blocks."""
+    budget = server.max_num_batched_tokens
+    scheduled: list[tuple[Sequence, int]] = []
+    for sequence in running:
+        if not sequence.is_decoding:
+            tokens = min(sequence.target - sequence.computed, budget)
+            scheduled.append((sequence, tokens))
+            budget -= tokens
+    while waiting and budget > 0 and len(running) < server.max_num_seqs:
+        sequence = waiting[0]
+        if not take_blocks(server, sequence, sequence.target, running):
+            break
+        running.append(waiting.pop(0))
+        if sequence.admitted_s is None:
+            sequence.admitted_s = clock_s
+        tokens = min(sequence.target, budget)
         scheduled.append((sequence, tokens))
         budget -= tokens
     return scheduled

@@ -158,7 +158,8 @@ def test_listing_the_families_imports_no_torch():
 @pytest.mark.parametrize("name", ["transformer", "gpt", "bert"])
 def test_language_models_have_their_published_number_of_parameters(name, make_setup):
     for preset, declared in family(name).presets.items():
-        case = Case(workload=name, preset=preset, mode="infer")
+        # Experts next to states are run once to learn their caches, and on meta their grouped product knows bf16 alone.
+        case = Case(workload=name, preset=preset, mode="infer", precision="bf16")
         program = family(name).build(case, make_setup(case, device="meta"))
         counted = sum(parameter.numel() for module in program.modules for parameter in module.parameters())
         assert counted == pytest.approx(declared.num_params, rel=0.01), preset

@@ -334,6 +334,13 @@ class WrittenConstraints(Table):
     vendors: Names = documented(message("allowed vendors of accelerators"), default=())
     accelerators: Names = documented(message("allowed accelerators, any spelling"), default=())
     without: tuple[OptionKind, ...] = documented(message("excluded kinds: owned, colocated, cloud, api"), default=())
+    providers: Names = documented(message("allowed providers of rents and APIs (default: all)"), default=())
+    regions: Names = documented(
+        message("allowed regions of rents, by their beginning or country: europe-west, paris, EU, DE"), default=()
+    )
+    data_residency: str | None = documented(
+        message("where data may be kept: EU, EEA, US, CA, UK, CH, CN, JP or IN; also refuses what states no region")
+    )
     no_cloud: Flag = documented(message("true excludes cloud and commercial APIs"), default=False)
     exclude_export_controlled: Flag = documented(
         message("true leaves out parts that need an export licence for the site's country, or might"), default=False

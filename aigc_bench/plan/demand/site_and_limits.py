@@ -5,7 +5,7 @@ Missing values come from the catalogue, with source.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ from aigc_bench.plan.demand.schema import (
 )
 from aigc_bench.plan.demand.supply_schema import WrittenOwned
 from aigc_bench.plan.hardware.datasheet import usual_count
+from aigc_bench.plan.placement.residency import RESIDENCIES, why_not_rented
 from aigc_bench.plan.records.demand import Colocation, Constraints, Dataset, Finance, Site
 from aigc_bench.plan.records.owned import Owned
 from aigc_bench.plan.records.site_key import SiteKey, site_keys
@@ -160,9 +161,37 @@ def constraints_of(written: WrittenConstraints, *, catalogue: Catalogue) -> Cons
         accelerators=tuple(catalogue.accelerator(name).id for name in written.accelerators),
         # no_cloud may repeat a kind that is listed already.
         without=tuple(dict.fromkeys(kinds)),
+        providers=_providers(written.providers, catalogue=catalogue),
+        regions=_regions(written.regions, catalogue=catalogue),
+        data_residency=_residency(written.data_residency),
         exclude_export_controlled=written.exclude_export_controlled,
         confidence=written.confidence,
     )
+
+
+def _providers(names: Sequence[str], *, catalogue: Catalogue) -> tuple[str, ...]:
+    """Return providers as the catalogue spells them; raise ``UnknownNameError`` for one without a price."""
+    every = [row.provider for row in catalogue.cloud_prices.values()] + [row.provider for row in catalogue.api_prices.values()]
+    known = {provider.lower(): provider for provider in every}
+    for name in names:
+        if name.lower() not in known:
+            raise UnknownNameError("provider", name, known=known.values())
+    return tuple(known[name.lower()] for name in names)
+
+
+def _regions(names: Sequence[str], *, catalogue: Catalogue) -> tuple[str, ...]:
+    """Return regions; raise ``UnknownNameError`` for one in which nothing is rented."""
+    regions = sorted({row.region for row in catalogue.cloud_prices.values() if row.region})
+    for name in names:
+        if all(why_not_rented(None, region, Constraints(regions=(name,))) is not None for region in regions):
+            raise UnknownNameError(message("region of a rent"), name, known=[*regions, *RESIDENCIES])
+    return tuple(names)
+
+
+def _residency(name: str | None) -> str | None:
+    if name is not None and name.upper() not in RESIDENCIES:
+        raise UnknownNameError(message("data_residency"), name, known=RESIDENCIES)
+    return name.upper() if name is not None else None
 
 
 def owned_of(written: WrittenOwned, *, catalogue: Catalogue) -> Owned:

@@ -23,14 +23,16 @@ from aigc_bench.plan.factors.base import Limits, all_factors, shortages
 from aigc_bench.plan.money.apis import MODALITY_OF, ApiOffer, Consumption, api_offers, market_price, usd_per_request
 from aigc_bench.plan.money.ownership import life_of
 from aigc_bench.plan.options.assemble import by_headroom
+from aigc_bench.plan.placement.residency import why_not_called
 from aigc_bench.plan.placement.site_limits import table_of
 from aigc_bench.plan.records.assessment import Assessment, CostLine
-from aigc_bench.plan.records.demand import Demand, OptionKind, Service
+from aigc_bench.plan.records.demand import Constraints, Demand, OptionKind, Service
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.sizing.fleets import grown
 from aigc_bench.plan.stats.estimates import counted, named, over, scaled, times, total, zero
+from aigc_bench.predict.language.named import language_named
 from aigc_bench.predict.language.of_case import language_model
-from aigc_bench.predict.published.name_resolution import language_models, resolve_language_model
+from aigc_bench.predict.published.name_resolution import language_models
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
@@ -61,7 +63,7 @@ def api_options(demand: Demand, *, catalogue: Catalogue, on: date) -> list[Optio
     for service in demand.services:
         reasons += too_far(service, round_trip=catalogue.constant("api_round_trip_s"))
         is_own = service.model is not None and service.api_model is None
-        quote = None if is_own else price_per_request(service, catalogue=catalogue, on=on)
+        quote = None if is_own else price_per_request(service, catalogue=catalogue, on=on, limits=demand.constraints)
         if is_own:
             reasons.append(message("{name}: no API sells your own model; name a commercial one with api_model", name=service.name))
         elif quote is None:
@@ -114,12 +116,12 @@ def _open_question(service: Service) -> list[str]:
     )
 
 
-def price_per_request(service: Service, *, catalogue: Catalogue, on: date) -> Quote | None:
+def price_per_request(service: Service, *, catalogue: Catalogue, on: date, limits: Constraints | None = None) -> Quote | None:
     """Return the cost of one request and the source of the price; ``None`` if no API sells it."""
-    item = SELLS.get(service.item)
+    item, limits = SELLS.get(service.item), limits or Constraints()
     if item not in MODALITY_OF:
         return None
-    sold = api_offers(item, catalogue=catalogue, on=on)
+    sold = [one for one in api_offers(item, catalogue=catalogue, on=on) if why_not_called(one.provider, limits) is None]
     request = Consumption(
         input_units=service.input_tokens.value if service.input_tokens else 0.0, output_units=service.items_per_request.value
     )
@@ -161,7 +163,7 @@ def _open_name(service: Service) -> str | None:
 
 
 def _num_params(name: str | None) -> float | None:
-    model = resolve_language_model(name) if name else None
+    model = language_named(name) if name else None
     return model.total_params if model else None
 
 

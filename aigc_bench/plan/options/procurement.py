@@ -19,8 +19,9 @@ from aigc_bench.plan.money.offer import Offer
 from aigc_bench.plan.money.rents import rents
 from aigc_bench.plan.options.api import excluded
 from aigc_bench.plan.options.assemble import Procurement, ranked
+from aigc_bench.plan.placement.residency import country_of_grid, why_not_at_site, why_not_rented
 from aigc_bench.plan.placement.room_around import room_maker
-from aigc_bench.plan.records.demand import Demand, OptionKind
+from aigc_bench.plan.records.demand import Constraints, Demand, OptionKind
 from aigc_bench.plan.records.loads import Load
 from aigc_bench.plan.records.machine import Machine
 from aigc_bench.plan.records.plan import Option
@@ -45,14 +46,18 @@ OF_A_FORM = message("no data sheet of this host: height, weight, NICs and price 
 OF_AN_INDEX = message("the rent is a price index per accelerator, not an instance: single accelerators are counted")
 
 
+NO_LIMITS = Constraints()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Market:
-    """Hold the catalogue, the date of its prices, and the accelerators that the user has measured."""
+    """Hold the catalogue, the date of its prices, the accelerators that the user has measured, and the limits of the demand."""
 
     catalogue: Catalogue
     day: date
     measured: tuple[str, ...] = ()
     place: Place = ANYWHERE
+    limits: Constraints = NO_LIMITS
 
     def why_not_sold(self, host: Host) -> str | None:
         """Return why a host cannot be bought on that date; ``None`` if it can."""
@@ -70,7 +75,7 @@ class Market:
             return []
         found: dict[tuple[str, float, bool], Offer] = {}
         for offer in rents(host.spec, catalogue=self.catalogue, on=self.day, is_in_china=self.place.is_in_china):
-            if offer.price is not None:
+            if offer.price is not None and why_not_rented(offer.provider, offer.region, self.limits) is None:
                 # An index and an instance of one accelerator are kept apart: only the latter can be rented.
                 best = found.setdefault((offer.term, offer.num_accelerators, offer.is_index), offer)
                 if best.price is not None and offer.price.value < best.price.value:
@@ -214,8 +219,9 @@ def in_instances(machine: Machine, offer: Offer) -> Machine:
 def unwanted(procurement: Procurement, host: Host, *, demand: Demand, market: Market) -> tuple[str, ...]:
     """Return why a procurement is refused, independent of its factors."""
     found = [excluded(procurement.kind)] if procurement.kind in demand.constraints.without else []
-    if procurement.kind in ("owned", "colocated") and (reason := market.why_not_sold(host)) is not None:
-        found.append(reason)
+    if procurement.kind in ("owned", "colocated"):
+        country = country_of_grid(market.catalogue.grid_row(demand.site.region))
+        found += [why for why in (market.why_not_sold(host), why_not_at_site(country, demand.constraints)) if why is not None]
     if (reason := why_no_framework(host.spec, named=(*demand.constraints.accelerators, *market.measured))) is not None:
         found.append(reason)
     # Jobs alone restart from a checkpoint, services lose the requests in flight.

@@ -177,7 +177,9 @@ class Finance(Record):
 class Constraints(Record):
     """Limits of a purchase. An empty field means no limit.
 
-    ``confidence`` is the share of Monte Carlo scenarios in which every SLO and deadline has to be kept; 0 ignores uncertainty.
+    ``providers`` and ``regions`` are of rents (and APIs), ``data_residency`` is where data may be kept, a key of
+    ``placement.residency.RESIDENCIES``. ``confidence`` is the share of Monte Carlo scenarios in which every SLO and deadline has
+    to be kept; 0 ignores uncertainty.
     """
 
     budget_usd: float | None = Field(default=None, ge=0)
@@ -185,6 +187,9 @@ class Constraints(Record):
     vendors: tuple[str, ...] = ()
     accelerators: tuple[str, ...] = ()
     without: tuple[OptionKind, ...] = ()
+    providers: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    data_residency: str | None = None
     exclude_export_controlled: bool = False
     confidence: float = Field(default=0.8, ge=0, le=0.99)
 

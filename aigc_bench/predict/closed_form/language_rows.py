@@ -10,16 +10,17 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.record import Record
 from aigc_bench.predict.closed_form import language, links
 from aigc_bench.predict.closed_form.columns import ModelRow, NotPredictable, log2_bin
+from aigc_bench.predict.language.named import language_named
 from aigc_bench.predict.published.image_tokens import image_tokens
 from aigc_bench.predict.published.language_models import LanguageModel
 from aigc_bench.predict.published.name_resolution import (
     Engine,
     NumberFormat,
     bare_name,
+    is_typical,
     number_format,
     resolve_engine,
     resolve_format,
-    resolve_language_model,
 )
 from aigc_bench.predict.published.row import PublishedQuery
 
@@ -100,7 +101,7 @@ def language_row(query: PublishedQuery, spec: AcceleratorSpec, *, layout: langua
     aspect = "rate" if is_energy else ASPECTS.get(query.metric) or SERVER_LATENCIES.get(query.metric)
     if aspect is None:
         raise NotPredictable(message("metric {metric} is not modelled for language models", metric=query.metric))
-    model = query.language or resolve_language_model(query.model)
+    model = query.language or language_named(query.model)
     if model is None:
         raise NotPredictable(message("model {model!r} is not known", model=query.model))
     engine = resolve_engine(query.software)
@@ -149,7 +150,7 @@ LAYOUT_ASSUMED = "layout_assumed"
 
 def _caution(query: PublishedQuery, model: LanguageModel, engine: Engine) -> tuple[str, ...]:
     notes = []
-    if model.name.startswith("typical-"):
+    if is_typical(model):
         notes.append("model_assumed_typical")
     if engine.name in ("other", "unknown"):
         notes.append("engine_unknown")
@@ -419,7 +420,6 @@ def _groups(
     shape = f"i{log2_bin(columns['input_len'], width=1)}o{log2_bin(columns['output_len'], width=1)}"
     link = links.link_class(spec, devices=_exchanging(layout))
     arch = _architecture(spec)
-    form = "pcie" if "PCIe" in (spec.form_factor or "") else "module"
     of = query.metric if query.metric in SERVER_LATENCIES else query.unit if aspect == "energy" else ""
     kind = f"{aspect}|{engine.name}|{mode}|{of}"
     # The aspect is in every key: an engine's deviation in TPOT says nothing about its TTFT.
@@ -434,7 +434,7 @@ def _groups(
         f"{aspect}.format": f"{engine.name}|{numbers.name}",
         f"{aspect}.arch": arch,
         f"{aspect}.arch_format": f"{arch}|{numbers.name}|{engine.name}",
-        f"{aspect}.form": f"{form}|{link}|{engine.name}",
+        f"{aspect}.form": f"{'pcie' if 'PCIe' in (spec.form_factor or '') else 'module'}|{link}|{engine.name}",
         f"{aspect}.ranks": f"{kind}|{layout.tensor}",
         f"{aspect}.ranks_model": f"{key}|{layout.tensor}",
         f"{aspect}.layout": f"{key}|{query.gpu_count}|{_ranks_named(query)}",

@@ -9,7 +9,8 @@ from aigc_bench.core.records import Record
 from aigc_bench.predict.closed_form.collectives import sharded_step_bytes
 from aigc_bench.predict.closed_form.columns import NotPredictable
 from aigc_bench.predict.closed_form.step_models import StepModel, resolve_step_model
-from aigc_bench.predict.published.name_resolution import NumberFormat, resolve_engine, resolve_language_model
+from aigc_bench.predict.language.named import language_named
+from aigc_bench.predict.published.name_resolution import NumberFormat, resolve_engine
 from aigc_bench.predict.published.row import PublishedQuery, video_latents
 
 DENOISED = ("diffusion-image", "video")
@@ -57,7 +58,7 @@ class StepWork(Record):
 
 def language_work(query: PublishedQuery, numbers: NumberFormat, per_device: float) -> StepWork:
     """Forward and backward of a decoder over ``per_device`` sequences; raises ``NotPredictable`` for an unknown model."""
-    model = query.language or resolve_language_model(query.model)
+    model = query.language or language_named(query.model)
     if model is None:
         raise NotPredictable(message("model {model!r} is not known", model=query.model))
     is_adapter = "lora" in query.model.lower()

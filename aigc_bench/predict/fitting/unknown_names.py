@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from aigc_bench.core.errors import UnknownNameError
 from aigc_bench.predict.closed_form.columns import NotPredictable
 from aigc_bench.predict.closed_form.step_rows import FAMILIES
-from aigc_bench.predict.published.name_resolution import format_names, language_models, resolve_format, resolve_language_model
+from aigc_bench.predict.language.named import language_named
+from aigc_bench.predict.published.name_resolution import format_names, language_models, resolve_format
 from aigc_bench.predict.published.row import PublishedQuery
+from aigc_bench.workloads._language_presets import language_presets
 
 LONGEST_LIST = 12
 """Names that are listed where none is near."""
@@ -28,5 +30,5 @@ def refuse_unknown_names(query: PublishedQuery) -> None:
         raise NotPredictable(unknown_name("family", query.family, known=("multimodal-llm", *FAMILIES)))
     if query.precision and resolve_format(query.precision) is None:
         raise NotPredictable(unknown_name("precision", query.precision, known=format_names()))
-    if query.family in ("llm", "multimodal-llm") and resolve_language_model(query.model) is None:
-        raise NotPredictable(unknown_name("model", query.model, known=language_models()))
+    if query.family in ("llm", "multimodal-llm") and language_named(query.model) is None:
+        raise NotPredictable(unknown_name("model", query.model, known={**language_models(), **language_presets()}))

@@ -21,9 +21,9 @@ ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "intermediate_size": ("intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size", "hidden_dim", "ffn_size"),
         "max_position_embeddings": ("max_position_embeddings", "n_positions", "max_seq_len", "model_max_length"),
         "num_experts": ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts"),
-        "num_experts_per_tok": ("num_experts_per_tok", "num_experts_per_token", "moe_topk", "moe_k"),
+        "num_experts_per_tok": ("num_experts_per_tok", "num_experts_per_token", "top_k_experts", "moe_topk", "moe_k"),
         "num_shared_experts": ("n_shared_experts", "num_shared_experts", "moe_num_shared_experts", "num_shared_expert"),
-        "num_mtp_layers": ("num_nextn_predict_layers", "num_mtp_layers", "num_mtp_modules"),
+        "num_mtp_layers": ("num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_layers", "num_mtp_modules"),
         "layer_types": ("layer_types", "layers_block_type"),
     }
 )
@@ -37,6 +37,8 @@ SAME_TYPE: Mapping[str, str] = MappingProxyType(
         "qwen3_5": "qwen3_5_text",
         "qwen3_5_moe": "qwen3_5_moe_text",
         "gpt-sw3": "gpt2",
+        "qwen2_vl": "qwen2",
+        "qwen2_5_vl": "qwen2",
         "qwen2_vl_text": "qwen2",
         "qwen2_5_vl_text": "qwen2",
         "qwen3_vl_text": "qwen3",

@@ -8,7 +8,15 @@ from collections.abc import Mapping
 from aigc_bench.core.records import Record
 from aigc_bench.predict.language.configuration import Configuration
 from aigc_bench.predict.language.feed_forward import Experts, dense_params, experts_of, router_params
-from aigc_bench.predict.language.layer_kinds import SLIDING, expert_layers, mixer_kinds, named_layers, window_of
+from aigc_bench.predict.language.layer_kinds import (
+    COMPRESSED,
+    HEAVILY,
+    SLIDING,
+    expert_layers,
+    mixer_kinds,
+    named_layers,
+    window_of,
+)
 from aigc_bench.predict.language.mixers import Mixer, is_on, mixer
 from aigc_bench.predict.language.traits import TRAITS, Traits
 from aigc_bench.predict.published.language_models import LayerGroup
@@ -59,8 +67,9 @@ def groups_of(c: Configuration, traits: Traits, *, kept: Mapping[int, int] | Non
     ``kept`` are the cached elements of a token by layer, where they were read off the built model instead.
     """
     known = kept or {}
+    # What a compressed token keeps is no row of a projection.
     layers = Counter(
-        (kind, has_experts, known.get(index))
+        (kind, has_experts, None if kind in (COMPRESSED, HEAVILY) else known.get(index))
         for index, (kind, has_experts) in enumerate(zip(mixer_kinds(c), expert_layers(c), strict=True))
     )
     return tuple(

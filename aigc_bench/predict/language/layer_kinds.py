@@ -9,12 +9,14 @@ from aigc_bench.predict.language.configuration import Configuration
 
 FULL, SLIDING, LINEAR, NONE, BOTH = "full", "sliding", "linear", "none", "both"
 """Kinds of mixer: whole context, a window of it, a state of constant size, no mixer at all, attention next to a state."""
+COMPRESSED, HEAVILY = "compressed", "heavily_compressed"
+"""Attention to entries that stand for a few tokens each, chosen by an indexer, or for many tokens each (DeepSeek-V4)."""
 _KINDS: Mapping[str, str] = MappingProxyType(
     {
         "full_attention": FULL,
         "attention": FULL,
-        "compressed_sparse_attention": FULL,
-        "heavily_compressed_attention": FULL,
+        "compressed_sparse_attention": COMPRESSED,
+        "heavily_compressed_attention": HEAVILY,
         "sliding_attention": SLIDING,
         "chunked_attention": SLIDING,
         "linear_attention": LINEAR,

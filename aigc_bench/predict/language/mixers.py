@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from aigc_bench.core.records import Record
 from aigc_bench.predict.language.configuration import Configuration
-from aigc_bench.predict.language.layer_kinds import BOTH, LINEAR, NONE
+from aigc_bench.predict.language.layer_kinds import BOTH, COMPRESSED, HEAVILY, LINEAR, NONE
 from aigc_bench.predict.language.traits import Traits
 
 _STATE_FLOPS = 4.0
@@ -28,6 +28,9 @@ class Mixer(Record):
     seen_flops: float = 0.0
     pair_flops: float = 0.0
     state_flops: float = 0.0
+    chosen: int = 0
+    index_elements: int = 0
+    index_flops: float = 0.0
 
 
 def mixer(c: Configuration, traits: Traits, kind: str) -> Mixer:
@@ -36,6 +39,8 @@ def mixer(c: Configuration, traits: Traits, kind: str) -> Mixer:
         return Mixer()
     if kind == LINEAR:
         return _state(c)
+    if kind in (COMPRESSED, HEAVILY):
+        return compressed_attention(c, kind)
     own = latent_attention(c) if c.number("kv_lora_rank", 0) else attention(c, traits)
     return _together(own, _state(c)) if kind == BOTH else own
 
@@ -99,7 +104,43 @@ def latent_attention(c: Configuration) -> Mixer:
         # Absorbed form: scores over latent and rotary part, values over the latent alone.
         seen_flops=2.0 * heads * (2 * rank + rope),
         pair_flops=2.0 * heads * (plain + rope + value),
+        # The indexer keeps a key of each token and scores all of them; attention reads those that it chooses.
+        chosen=c.number("index_topk", 0) if index_heads else 0,
+        index_elements=index_width if index_heads else 0,
+        index_flops=2.0 * index_heads * index_width,
     )
+
+
+def compressed_attention(c: Configuration, kind: str) -> Mixer:
+    """Return attention of DeepSeek-V4 over entries that stand for several tokens each, and over a window of plain ones.
+
+    One vector of ``head_dim`` is key and value of all heads. A light compression has an indexer that chooses ``index_topk``
+    entries. Parameters are those of the built model.
+    """
+    width, rates = c.number("head_dim"), c.get("compress_rates") or {}
+    rate = int(rates.get(_COMPRESSED_AS[kind]) or _COMPRESSION[kind])
+    # Scores and weighted values: 2 FLOPs each for every element of a head and entry read.
+    flops = 4.0 * c.number("num_attention_heads") * width
+    window = c.number("sliding_window", 0)
+    is_indexed = kind == COMPRESSED
+    index_heads, index_width = (c.number(key, 0) if is_indexed else 0 for key in ("index_n_heads", "index_head_dim"))
+    return Mixer(
+        kv_elements=width // rate,
+        state_elements=window * width,
+        seen_flops=flops / rate,
+        pair_flops=flops / rate,
+        state_flops=flops * window,
+        chosen=c.number("index_topk", 0) * rate if is_indexed else 0,
+        index_elements=index_width // rate,
+        index_flops=2.0 * index_heads * index_width / rate,
+    )
+
+
+_COMPRESSED_AS: Mapping[str, str] = MappingProxyType(
+    {COMPRESSED: "compressed_sparse_attention", HEAVILY: "heavily_compressed_attention"}
+)
+_COMPRESSION: Mapping[str, int] = MappingProxyType({COMPRESSED: 4, HEAVILY: 128})
+"""Tokens of an entry where the file does not say, as transformers has it (DeepSeek-V4, sections 2.3.1 and 2.3.2)."""
 
 
 def _state(c: Configuration) -> Mixer:

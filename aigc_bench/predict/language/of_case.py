@@ -11,18 +11,24 @@ from typing import Any
 
 from aigc_bench.core import registry
 from aigc_bench.core.records import Case, OwnModel
+from aigc_bench.predict.engines import SERVED
 from aigc_bench.predict.language.describe import describe
 from aigc_bench.predict.published.language_models import LanguageModel
 from aigc_bench.predict.published.name_resolution import language_models, resolve_language_model
 
-_DECODERS, _ENCODERS = ("gpt",), ("bert",)
-"""Families whose presets are language models of transformers: generating, and encoding."""
+_DECODERS, _ENCODERS, _SEEING = ("gpt",), ("bert",), ("multimodal",)
+"""Families whose presets are language models of transformers: generating, encoding, and generating about images."""
 _SAME_VOCABULARY = 0.1
 """Relative difference of vocabularies up to which models of the same sizes are the same model, fine-tuned with further tokens."""
 
 
 def language_of(case: Case) -> LanguageModel | None:
-    """Return the description of a case's language model; ``None`` for every other family, and for one made by a function."""
+    """Return the description of a case's language model; ``None`` for every other family, and for one made by a function.
+
+    Of a model that sees it is the language model alone, where an engine serves it.
+    """
+    if case.workload in _SEEING and case.engine not in SERVED:
+        return None
     return language_model(case.workload, case.preset, model=case.model)
 
 
@@ -31,13 +37,18 @@ def is_encoder(case: Case) -> bool:
     return case.mode == "infer" and case.workload in _ENCODERS
 
 
+def is_seeing(case: Case) -> bool:
+    """Return whether a case generates text about images, whose own work a serving engine's prediction does not have."""
+    return case.workload in _SEEING
+
+
 def language_model(workload: str, preset: str, *, model: OwnModel | None = None) -> LanguageModel | None:
     """Return the description of a family's preset or of the user's own model; ``None`` where it is no language model.
 
     A name that is no preset but stands in the table of published models is answered from there. Raises ``UsageError`` where the
     configuration lacks a size.
     """
-    if workload not in (*_DECODERS, *_ENCODERS) or (model is not None and model.is_code):
+    if workload not in (*_DECODERS, *_ENCODERS, *_SEEING) or (model is not None and model.is_code):
         return None
     family = registry.load("workloads", workload)
     if model is None and preset not in family.presets:

@@ -26,6 +26,9 @@ class LayerGroup(Record):
     A token leaves ``kv_elements`` in the cache, of which a later one sees those of the last ``window`` tokens (0: of all).
     ``state_elements`` are kept for each sequence whatever its length. FLOPs of attention itself: ``seen_flops`` for a decoded token
     and each token that it sees, ``pair_flops`` for each (query, key) pair of a prompt, ``state_flops`` for each token.
+
+    Sparse attention reads no more than ``chosen`` of the tokens that it sees (0: all of them). An indexer chooses them: it keeps
+    ``index_elements`` of each token and spends ``index_flops`` on each token that is seen.
     """
 
     count: int = Field(gt=0)
@@ -35,11 +38,18 @@ class LayerGroup(Record):
     seen_flops: float = 0.0
     pair_flops: float = 0.0
     state_flops: float = 0.0
+    chosen: int = 0
+    index_elements: int = 0
+    index_flops: float = 0.0
     has_experts: bool = False
 
     def seen(self, context: float) -> float:
         """Return the tokens that one token sees at that context."""
         return min(context, self.window) if self.window else context
+
+    def read(self, context: float) -> float:
+        """Return the tokens that attention reads of those that one token sees."""
+        return min(self.seen(context), self.chosen) if self.chosen else self.seen(context)
 
 
 class LanguageModel(Record):
@@ -197,14 +207,18 @@ class LanguageModel(Record):
         """Return the elements that a sequence of that many tokens keeps: those of its tokens, up to the windows, and its states."""
         if not self.layers:
             return self.kv_elements_per_token * context
-        kept = sum(group.count * group.kv_elements * group.seen(context) for group in self.layers)
+        kept = sum(group.count * (group.kv_elements + group.index_elements) * group.seen(context) for group in self.layers)
         return kept + self.state_elements
 
     def moved_elements(self, context: float) -> float:
         """Return the cached elements that a decoded token reads and writes at that context; a state is read and written."""
         if not self.layers:
             return self.kv_elements_per_token * self.cached_context(context)
-        return self.held_elements(context) + self.state_elements
+        read = math.fsum(
+            group.count * (group.kv_elements * group.read(context) + group.index_elements * group.seen(context))
+            for group in self.layers
+        )
+        return read + 2.0 * self.state_elements
 
     def read_params(self, tokens: float) -> float:
         """Parameters that a step over ``tokens`` tokens has to read: all dense ones, and the experts that some token chose."""
@@ -217,13 +231,17 @@ class LanguageModel(Record):
     def cached_context(self, context: float) -> float:
         """Mean tokens of cache that a layer reads at that context: half of the layers see no further than the window."""
         if self.layers:
-            return (self.held_elements(context) - self.state_elements) / max(self.kv_elements_per_token, 1.0)
+            read = math.fsum(group.count * group.kv_elements * group.read(context) for group in self.layers)
+            return read / max(self.kv_elements_per_token, 1.0)
         return context if not self.window else 0.5 * (context + min(context, self.window))
 
     def attention_flops(self, context: float) -> float:
         """FLOPs of attention itself for one token over ``context`` cached tokens, all layers."""
         if self.layers:
-            return math.fsum(group.count * (group.seen_flops * group.seen(context) + group.state_flops) for group in self.layers)
+            return math.fsum(
+                group.count * (group.seen_flops * group.read(context) + group.index_flops * group.seen(context) + group.state_flops)
+                for group in self.layers
+            )
         if self.has_latent_attention:
             # Absorbed form: scores over latent and rotary part, values over the latent alone.
             width = 2 * self.kv_lora_rank + self.rope_head_dim
@@ -237,7 +255,12 @@ class LanguageModel(Record):
         """
         if self.layers:
             return math.fsum(
-                group.count * (group.pair_flops * self._pairs(length, seen=group.seen(length)) + group.state_flops * length)
+                group.count
+                * (
+                    group.pair_flops * self._pairs(length, seen=group.read(length))
+                    + group.index_flops * self._pairs(length, seen=group.seen(length))
+                    + group.state_flops * length
+                )
                 for group in self.layers
             )
         width = self.num_heads * (

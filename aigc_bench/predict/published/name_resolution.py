@@ -19,6 +19,7 @@ from aigc_bench.predict.published.language_models import LanguageModel
 
 _NOISE = re.compile(r"\(.*?\)|\b(dgx|mlperf|tokendrop|dropless)\b", re.IGNORECASE)
 _BILLIONS = re.compile(r"(\d+(?:\.\d+)?)\s*b\b", re.IGNORECASE)
+_TYPICAL = "typical-"
 _ACTIVE = re.compile(r"\ba(\d+(?:\.\d+)?)b\b", re.IGNORECASE)
 
 
@@ -190,6 +191,11 @@ def resolve_language_model(text: str) -> LanguageModel | None:
     return typical_language_model(float(size.group(1)) * 1e9, active_params=float(active.group(1)) * 1e9 if active else None)
 
 
+def is_typical(model: LanguageModel) -> bool:
+    """Return whether a model is a typical one of its size instead of a known one."""
+    return model.name.startswith(_TYPICAL)
+
+
 def typical_language_model(total_params: float, *, active_params: float | None = None) -> LanguageModel:
     """A decoder of that many parameters with the proportions of its time: 128 per head, 8 key-value heads, FFN 3.5 h, gated."""
     body = active_params or total_params
@@ -198,7 +204,7 @@ def typical_language_model(total_params: float, *, active_params: float | None =
     num_layers = max(8, round(body / (12.8 * hidden**2)))
     heads = max(4, hidden // 128)
     return LanguageModel(
-        name=f"typical-{total_params / 1e9:g}b",
+        name=f"{_TYPICAL}{total_params / 1e9:g}b",
         num_layers=num_layers,
         hidden_size=hidden,
         ffn_size=round(3.5 * hidden),

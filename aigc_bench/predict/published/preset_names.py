@@ -13,11 +13,16 @@ from importlib.resources import files
 
 from aigc_bench.core import registry
 from aigc_bench.core.records import PROBE_PREFIX
-from aigc_bench.predict.published.name_resolution import bare_name, resolve_language_model
+from aigc_bench.predict.published.name_resolution import bare_name, resolve_format, resolve_language_model
 from aigc_bench.workloads._language_presets import language_presets
 
 # What a hub adds for another training of the same network, or for a release of it.
-_FINE_TUNED = re.compile(r"(-(instruct|it|chat|base|hf|thinking|v\d+(\.\d+)?|\d{4}|pt))+$")
+_FINE_TUNED = re.compile(r"(-(instruct|it|chat|base|hf|thinking|preview|exp|v\d+(\.\d+)?|\d{4}|pt))+$")
+# What it adds for another number format of the same weights.
+_PACKED = re.compile(
+    r"([-.](fp8|fp4|nvfp4|mxfp4|bf16|fp16|int8|int4|w4a16|w8a8|w8a16|w4a8|awq|gptq|bnb|qat|mlx|gguf|marlin|autoround|exl[23]"
+    r"|dynamic|block|kv|quantized|[348]-?bit|q[2-8](-[0k](-[sml])?)?|bpw))+$"
+)
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)b\b")
 _ROUNDED = 0.25
 """Relative difference of a size in a name to what is counted: Gemma 7B has 8.5 billion parameters."""
@@ -31,10 +36,31 @@ def preset_aliases() -> tuple[tuple[re.Pattern[str], str], ...]:
 
 
 def resolve_preset(text: str) -> str | None:
-    """``workload/preset`` of a model by any of its names; ``None`` where it is not known."""
-    name = bare_name(text)
+    """``workload/preset`` of a model by any of its names, whatever number format they state; ``None`` where it is not known."""
+    name = _without_format(bare_name(text))
     found = next((preset for pattern, preset in preset_aliases() if pattern.search(name)), None)
     return found or _language_preset(name)
+
+
+def precision_in(text: str) -> str | None:
+    """Return the number format that the name of a published checkpoint ends with, ``None`` where it states none.
+
+    ``nvidia/Llama-3.3-70B-Instruct-FP4`` is served in fp4, a GGUF of no stated kind in its usual four bits.
+    """
+    name = bare_name(text)
+    ending = name[len(_without_format(name)) :]
+    if not ending:
+        return None
+    # A method that is mostly four bits may state eight.
+    is_eight = re.search(r"int8|8-?bit|w8a16|q8", ending) is not None and "fp8" not in ending
+    found = resolve_format("int8" if is_eight else re.sub(r"[34]-?bit|q[2-6]|gguf|exl[23]|marlin|autoround", "int4", ending))
+    return None if found is None else found.name
+
+
+def _without_format(name: str) -> str:
+    # A date or "instruct" may stand between two formats: from the right until nothing is left to take off.
+    plain = _PACKED.sub("", name)
+    return plain if plain == name else _without_format(plain)
 
 
 def preset_names() -> list[str]:

@@ -13,6 +13,9 @@ How an engine schedules (vLLM V1's rules; first come, first served). A *step* is
           |--queueing--|--prefill chunks--|--itl--|--itl--| ... |--itl--|
           |------------- TTFT ------------|------ TPOT x (tokens - 1) ------|
 
+SGLang's schedule (``prompts_first``) reads prompts in steps of their own, as many as wait and fit, while decoding stands still;
+a prompt is admitted only where all of it has blocks. Its steps are else the same.
+
 Most steps are like the one before: the same sequences decode, each with one token more to attend to. Until the next end of a
 sequence, the next missing block or the next arrival that could be admitted, k steps take ``k t + g k (k - 1) / 2`` seconds, so the
 simulation jumps from event to event (``replica.py``), and is exact: a plain simulator, one step at a time, gives the same moments

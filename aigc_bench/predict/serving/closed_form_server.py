@@ -8,7 +8,7 @@ batching mixes them, so its parts are taken apart and laid into ``StepTime``:
     per_context_s  what a cached token adds to a decode step
     per_pair_s     what a (query, key) pair of a prompt adds
     per_sequence_s what the host spends on a sequence in each step
-    prompt_pass_s  launches of a pass that reads prompts, however many it reads
+    prompt_pass_s  launches of a pass that reads prompts, however many it reads (in ``front_end_s`` where an engine hides them)
     front_end_s, front_end_steps, first_token_factor    what the form found of TTFT beyond prompt and queue
 
 Systematic deviations (``effects``) of TPOT multiply the whole step at the load they were seen at. The interval is TPOT's: the
@@ -43,12 +43,13 @@ from aigc_bench.predict.fitting.effects import total_effects
 from aigc_bench.predict.fitting.grades import closed_form_grade
 from aigc_bench.predict.fitting.intervals import bounds
 from aigc_bench.predict.fitting.predictions import outside_of, refuse_far_outside
+from aigc_bench.predict.language.named import language_named
 from aigc_bench.predict.precisions import format_reasons
 from aigc_bench.predict.published.language_models import LanguageModel
-from aigc_bench.predict.published.name_resolution import NumberFormat, resolve_engine, resolve_language_model
+from aigc_bench.predict.published.name_resolution import NumberFormat, resolve_engine
 from aigc_bench.predict.published.row import PublishedQuery
 from aigc_bench.predict.serving.capacity import Servers
-from aigc_bench.predict.serving.server_model import KvPolicy, ServerModel
+from aigc_bench.predict.serving.server_model import KvPolicy, Schedule, ServerModel
 from aigc_bench.predict.serving.step_time import StepTime
 
 _REFERENCE_SEQUENCES = 32
@@ -73,13 +74,21 @@ class Limits(Record):
     max_num_seqs: Positive
     max_num_batched_tokens: Positive = 8192
     kv_policy: KvPolicy = "preempt"
+    schedule: Schedule = "mixed"
     source: str
+
+    @property
+    def hides_launches(self) -> bool:
+        """Return whether a pass is prepared while the device runs the one before: it delays what it reads and nothing else."""
+        return self.schedule == "prompts_first"
 
 
 LIMITS: Mapping[str, Limits] = MappingProxyType(
     {
         "vllm": Limits(max_num_seqs=1024, source=message("vLLM V1 defaults of its API server on devices of 70 GiB and more")),
-        "sglang": Limits(max_num_seqs=1024, source=message("SGLang, chunked_prefill_size 8192")),
+        "sglang": Limits(
+            max_num_seqs=1024, schedule="prompts_first", source=message("SGLang, chunked_prefill_size 8192, no mixed chunks")
+        ),
         "tensorrt-llm": Limits(
             max_num_seqs=2048, kv_policy="reserve", source=message("TensorRT-LLM, max_batch_size, GUARANTEED_NO_EVICT")
         ),
@@ -128,6 +137,8 @@ def closed_form_server(
     constants = calibration.constants["language"]
     name = engine.name if engine.name in ENGINES else ENGINES[-1]
     columns = forms.columns_of([reference])
+    pass_s = float(forms.pass_launches_s(columns, constants)[0])
+    is_hidden = limits.hides_launches
     seldom = float(forms.steps_to_a_look(columns, columns["sequences"])[0])
     likely = ServerModel(
         step_time=_step_time(one, spec, rows=rows, reference=reference, places=places, calibration=calibration),
@@ -135,10 +146,11 @@ def closed_form_server(
         max_num_batched_tokens=limits.max_num_batched_tokens,
         kv_capacity_tokens=room[0],
         kv_policy=limits.kv_policy,
+        schedule=limits.schedule,
         # Each stage of a pipeline counts as an engine (module docstring).
         replicas=max(1, int(layout.replicas)) * layout.streams,
-        front_end_s=constants[f"prompt_s.{name}"],
-        prompt_pass_s=float(forms.pass_launches_s(columns, constants)[0]),
+        front_end_s=constants[f"prompt_s.{name}"] + is_hidden * pass_s,
+        prompt_pass_s=0.0 if is_hidden else pass_s,
         # ``first_steps`` counts all decode steps before a first token; those that the simulation makes itself are taken off.
         front_end_steps=max(0.0, constants[f"first_steps.{name}"] + seldom - _SIMULATED_STEPS),
         first_token_factor=_first_token_factor(one, spec, calibration),
@@ -285,6 +297,6 @@ def _no_room(one: _Question, spec: AcceleratorSpec) -> DoesNotFitError:
 
 
 def _model_of(one: _Question) -> tuple[LanguageModel, NumberFormat]:
-    model = one.query.language or resolve_language_model(one.query.model)
+    model = one.query.language or language_named(one.query.model)
     assert model is not None, "the form has answered for this model"
     return model, number_format_of(one.query, model)

@@ -14,7 +14,10 @@ from aigc_bench.predict.serving.step_time import chunk_pairs
 
 
 class Stretch(NamedTuple):
-    """Steps alike, one after the other: step i takes ``first_s + i * growth_s`` and gives each decoding sequence a token."""
+    """Steps alike, one after the other: step i takes ``first_s + i * growth_s`` and gives each decoding sequence a token.
+
+    ``num_stalled`` of them waited before the first step for prompts to be read; their gaps stand in the ``Book``.
+    """
 
     start_s: float
     end_s: float
@@ -27,6 +30,7 @@ class Stretch(NamedTuple):
     prefill_tokens: int
     mean_blocks: float
     peak_blocks: int
+    num_stalled: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +46,7 @@ class Book:
     replica: list[int]
     num_preemptions: list[int]
     gaps_s: list[float]
-    """ITLs over a preemption: from the token before it to the token after it."""
+    """ITLs over a preemption, or over prompts that were read meanwhile: from the token before it to the token after it."""
 
 
 @dataclass(slots=True)
@@ -96,6 +100,9 @@ class Replica:
         # Answer tokens still to come, of preempted requests only.
         self._left: dict[int, int] = {}
         self._last_token_s: dict[int, float] = {}
+        self._decodes_meanwhile = server.schedule == "mixed"
+        # Moment of the last token and number of sequences that have stood still since, the earliest first.
+        self._stalled: list[tuple[float, int]] = []
 
     def offer(self, request: int) -> None:
         """A request that arrives at its ``arrival_s``, not before those offered earlier."""
@@ -139,9 +146,10 @@ class Replica:
         if not self._waiting or len(self._decoding) >= self._server.max_num_seqs:
             return False
         head = self._waiting[0]
-        # Decoding sequences take their token of the budget first.
-        chunk = min(self._prompt_of(head), self._server.max_num_batched_tokens - len(self._decoding))
-        wanted = self._kv.blocks_wanted(self._step)
+        # Decoding sequences take their token of the budget first, where they decode in the same step.
+        taken = len(self._decoding) if self._decodes_meanwhile else 0
+        chunk = self._held_at_first(self._prompt_of(head), budget=self._server.max_num_batched_tokens - taken)
+        wanted = self._kv.blocks_wanted(self._step) if self._decodes_meanwhile else 0
         return self._kv.has_room(wanted) and self._kv.has_room(wanted + self._blocks_to_admit(head, chunk=chunk))
 
     def _decode(self, until_s: float) -> None:
@@ -155,6 +163,8 @@ class Replica:
             self._preempt_for_blocks()
             # After a preemption one step only: the sequence sent back may get in at the next.
             count, steps = len(self._decoding), 1
+        # Those that stood still have a longer gap before this step than before the next.
+        steps = 1 if self._stalled else steps
         # With others waiting, an arrival changes nothing until the head of the queue gets in.
         if not self._waiting and self._arriving and count < self._server.max_num_seqs:
             until_s = min(until_s, self._book.arrival_s[self._arriving[0]])
@@ -170,12 +180,14 @@ class Replica:
 
     def _mix(self) -> None:
         """One step with prompt chunks: decoding sequences first, then the prompt under way, then the head of the queue."""
-        # vLLM admits nothing in a step in which it has preempted.
-        is_calm = self._preempt_for_blocks()
-        count = len(self._decoding)
-        context = self._slots + count
-        # Blocks of this step's decoded tokens are taken before prompts may have any.
-        self._kv.used += self._kv.blocks_wanted(self._step)
+        is_calm, count, context = True, 0, 0
+        if self._decodes_meanwhile:
+            # vLLM admits nothing in a step in which it has preempted.
+            is_calm = self._preempt_for_blocks()
+            count = len(self._decoding)
+            context = self._slots + count
+            # Blocks of this step's decoded tokens are taken before prompts may have any.
+            self._kv.used += self._kv.blocks_wanted(self._step)
         budget = self._server.max_num_batched_tokens - count
         chunks: list[tuple[_Prefill, int]] = []
         if self._prefill is not None:
@@ -183,7 +195,7 @@ class Replica:
             is_calm = is_calm and chunk > 0
             chunks += [(self._prefill, chunk)] if chunk and self._prefill else []
             budget -= chunk
-        while is_calm and self._waiting and budget > 0 and count + len(chunks) < self._server.max_num_seqs:
+        while is_calm and self._waiting and budget > 0 and len(self._decoding) + len(chunks) < self._server.max_num_seqs:
             admitted = self._admit(budget)
             if admitted is None:
                 break
@@ -199,10 +211,26 @@ class Replica:
             + self._server.step_time.per_pair_s * pairs
         )
         self._prefill = None
-        self._run(1, first_s=seconds, growth_s=0.0, num_running=count + len(chunks), prefill_tokens=tokens)
+        num_running = len(self._decoding) + len(chunks)
+        if self._decodes_meanwhile:
+            self._run(1, first_s=seconds, growth_s=0.0, num_running=num_running, prefill_tokens=tokens)
+        else:
+            self._read(seconds, num_running=num_running, num_tokens=tokens)
         self._launched_s = self.clock_s + (self._server.prompt_pass_s if tokens else 0.0)
         for prefill, _ in chunks:
             self._after_chunk(prefill)
+
+    def _read(self, seconds: float, *, num_running: int, num_tokens: int) -> None:
+        """Let a step pass that reads prompts alone: every decoding sequence stands still."""
+        start_s, blocks = self.clock_s, self._kv.used
+        self.clock_s += seconds
+        standing = len(self._decoding) - sum(count for _, count in self._stalled)
+        if standing:
+            self._stalled.append((start_s, standing))
+        self.stretches.append(
+            Stretch(start_s, self.clock_s, 1, seconds, 0.0, 0, num_running, len(self._waiting), num_tokens, blocks, blocks, 0)
+        )
+        self.finished = []
 
     def _run(
         self, steps: int, *, first_s: float, growth_s: float, num_running: int, new_blocks: int = 0, prefill_tokens: int = 0
@@ -214,6 +242,10 @@ class Replica:
         self._step += steps
         self._slots += count * steps
         waiting = len(self._waiting)
+        num_stalled = sum(standing for _, standing in self._stalled)
+        for since_s, standing in self._stalled:
+            self._book.gaps_s.extend([self.clock_s - since_s] * standing)
+        self._stalled = []
         self.stretches.append(
             Stretch(
                 start_s,
@@ -228,6 +260,7 @@ class Replica:
                 # Blocks rise about linearly over a stretch: their mean is half-way.
                 blocks + new_blocks / 2,
                 self._kv.used,
+                num_stalled,
             )
         )
         self.finished = []
@@ -248,12 +281,17 @@ class Replica:
         # The last token is answered and never written to the cache.
         return self._kv.blocks_for(self._book.input_tokens[request] + self._book.output_tokens[request] - 1)
 
+    def _held_at_first(self, prompt: int, *, budget: int) -> int:
+        """Tokens that an admitted prompt has blocks for: those of its first chunk, or all where nothing decodes meanwhile."""
+        # SGLang admits a prompt only where all of it fits, since no end of a sequence makes room between its chunks.
+        return min(prompt, budget) if self._decodes_meanwhile else prompt
+
     def _admit(self, budget: int) -> _Prefill | None:
         """The head of the queue with its first chunk, if its blocks are free; ``None`` leaves it where it is."""
         request = self._waiting[0]
         prompt = self._prompt_of(request)
         chunk = min(prompt, budget)
-        blocks = self._blocks_to_admit(request, chunk=chunk)
+        blocks = self._blocks_to_admit(request, chunk=self._held_at_first(prompt, budget=budget))
         if not self._kv.has_room(blocks):
             return None
         self._kv.used += blocks
@@ -267,7 +305,7 @@ class Replica:
     def _extend(self, prefill: _Prefill, *, budget: int) -> int:
         """The next chunk of the prompt under way; 0 where no block is free for it and it returned to the queue."""
         chunk = min(prefill.target - prefill.computed, budget)
-        if self._server.kv_policy == "preempt":
+        if self._server.kv_policy == "preempt" and self._decodes_meanwhile:
             blocks = self._kv.blocks_for(prefill.computed + chunk) - self._kv.blocks_for(prefill.computed)
             if not self._kv.has_room(blocks):
                 self._preempt_last()
@@ -326,14 +364,25 @@ class Replica:
             request = self._admitted.pop()
         if request in self._decoding:
             self._left[request] = self._decoding[request].end_step - self._step
-            self._last_token_s[request] = self.clock_s
+            self._last_token_s[request] = self._last_token_of_latest()
             slots = self._stop_decoding(request)
         else:
             assert self._prefill is not None
-            slots, self._prefill = self._prefill.computed, None
+            held = self._prefill.computed if self._decodes_meanwhile else self._prefill.target
+            slots, self._prefill = held, None
         self._kv.used -= self._kv.blocks_for(slots)
         self._waiting.appendleft(request)
         self._book.num_preemptions[request] += 1
+
+    def _last_token_of_latest(self) -> float:
+        """Moment of the last token of the sequence admitted last, which is taken out of those that stand still."""
+        # Sequences begin to decode in the order of their admission, so the latest stands still in the latest group, if in any.
+        if not self._stalled or len(self._decoding) > sum(count for _, count in self._stalled):
+            return self.clock_s
+        since_s, count = self._stalled.pop()
+        if count > 1:
+            self._stalled.append((since_s, count - 1))
+        return since_s
 
 
 def sum_s(steps: int, *, first_s: float, growth_s: float) -> float:

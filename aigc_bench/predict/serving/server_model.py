@@ -11,6 +11,7 @@ from aigc_bench.predict.serving.step_time import StepTime
 
 KvPolicy = Literal["preempt", "reserve"]
 Routing = Literal["round_robin", "join_shortest_queue"]
+Schedule = Literal["mixed", "prompts_first"]
 
 
 class ServerModel(Record):
@@ -19,6 +20,8 @@ class ServerModel(Record):
     ``kv_capacity_tokens`` is per replica, ``None`` for no limit. ``kv_policy``: ``preempt`` takes blocks as tokens come and, when
     none is left, sends the sequence that was admitted last back to the head of the queue, to be computed again (vLLM V1,
     recompute); ``reserve`` admits a request only when its prompt and whole answer fit (TensorRT-LLM, GUARANTEED_NO_EVICT).
+    ``schedule``: ``mixed`` reads prompts in the steps that decode (vLLM V1), ``prompts_first`` in steps of their own, as long as
+    any waits, while decoding stands still (SGLang without mixed chunks).
     ``front_end_s`` is what a request spends in front of the engine (HTTP, tokeniser), and ``front_end_steps`` how many of its own
     decode steps a token is behind when it is seen (scheduling ahead, streaming): both are added to TTFT and end-to-end.
     ``prompt_pass_s`` is what it takes to launch a pass that reads prompts, however many it reads: the next one does not begin
@@ -34,6 +37,7 @@ class ServerModel(Record):
     # vLLM's default.
     block_size: Positive = 16
     kv_policy: KvPolicy = "preempt"
+    schedule: Schedule = "mixed"
     replicas: Positive = 1
     routing: Routing = "round_robin"
     front_end_s: float = Field(default=0.0, ge=0)

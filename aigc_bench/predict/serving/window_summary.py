@@ -171,7 +171,8 @@ def itl_distribution(history: History, window: Window) -> Distribution | None:
     first = np.concatenate([stretches["first_s"][inside], gaps])
     growth = np.concatenate([stretches["growth_s"][inside], np.zeros(gaps.size)])
     steps = np.concatenate([stretches["steps"][inside], np.ones(gaps.size)])
-    weight = np.concatenate([stretches["num_decoding"][inside], np.ones(gaps.size)])
+    # A stretch that begins with sequences which stood still has one step, and their gaps are among ``gaps``.
+    weight = np.concatenate([(stretches["num_decoding"] - stretches["num_stalled"])[inside], np.ones(gaps.size)])
     total = int((steps * weight).sum())
     if total == 0:
         return None

@@ -16,7 +16,7 @@ from aigc_bench.predict.language.describe import describe
 from aigc_bench.predict.language.encoders import ENCODERS, count_encoder
 from aigc_bench.predict.language.of_case import described
 from aigc_bench.predict.language.traits import TRAITS
-from aigc_bench.predict.published.name_resolution import resolve_language_model
+from aigc_bench.predict.published.name_resolution import is_typical, resolve_language_model
 from aigc_bench.workloads._language_presets import language_presets
 from tests.predict.language.published_sizes import SIZES
 
@@ -113,7 +113,12 @@ def test_a_preset_is_counted_as_it_states(name: str) -> None:
     assert describe(preset.config).total_params == preset.num_params
 
 
-@pytest.mark.parametrize("name", [name for name in language_presets() if resolve_language_model(name) is not None])
+_PUBLISHED = [name for name in language_presets() if (found := resolve_language_model(name)) and not is_typical(found)]
+_LATER = ("deepseek-v3.2",)
+"""A model whose layers differ from those of the one that its name is taken for in published tables: its attention is sparse."""
+
+
+@pytest.mark.parametrize("name", [name for name in _PUBLISHED if name not in _LATER])
 def test_a_preset_has_the_sizes_of_the_published_model_of_its_name(name: str) -> None:
     """So what was learned from published results holds for the preset, and for a user's copy under any name."""
     published = resolve_language_model(name)
@@ -123,6 +128,26 @@ def test_a_preset_has_the_sizes_of_the_published_model_of_its_name(name: str) ->
 def test_a_model_of_other_sizes_has_no_published_twin() -> None:
     config = {**language_presets()["llama-3.1-8b"].config, "num_hidden_layers": 31}
     assert described(config).name == "llama"
+
+
+def test_sparse_attention_reads_no_more_than_it_chooses() -> None:
+    """DeepSeek-V3.2 against V3: the same cache and an indexer's key of each token; 2,048 tokens are read of a long context."""
+    sparse, dense = (describe(language_presets()[name].config) for name in ("deepseek-v3.2", "deepseek-v3"))
+    assert sparse.kv_elements_per_token == dense.kv_elements_per_token == 61 * 576
+    assert sparse.moved_elements(1_000_000) == 61 * (576 * 2048 + 128 * 1_000_000)
+    assert sparse.moved_elements(1000) == pytest.approx(dense.moved_elements(1000) * (576 + 128) / 576)
+    assert sparse.attention_flops(1_000_000) < dense.attention_flops(1_000_000) / 10
+    assert sparse.prompt_attention_flops(128_000) < dense.prompt_attention_flops(128_000)
+
+
+def test_compressed_attention_keeps_an_entry_for_several_tokens() -> None:
+    """DeepSeek-V4: entries for 4 and for 128 tokens, a window of 128 plain ones, an indexer's keys next to the former."""
+    found = describe(language_presets()["deepseek-v4-flash"].config)
+    light, heavy = 20, 23
+    assert found.kv_elements_per_token == light * 512 // 4 + heavy * 512 // 128
+    assert found.state_elements == 43 * 128 * 512
+    assert found.held_elements(0) == found.state_elements
+    assert found.total_params == pytest.approx(284e9, rel=5e-3)
 
 
 def test_a_type_that_is_not_counted_in_closed_form_is_built_and_counted() -> None:

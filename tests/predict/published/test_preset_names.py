@@ -3,7 +3,7 @@
 import pytest
 
 from aigc_bench.core import registry
-from aigc_bench.predict.published.preset_names import preset_aliases, resolve_preset
+from aigc_bench.predict.published.preset_names import precision_in, preset_aliases, resolve_preset
 from aigc_bench.predict.queries import case_of
 from aigc_bench.predict.query import Query
 
@@ -55,12 +55,56 @@ SPELLINGS = {
     "deepseek-ai/DeepSeek-R1": "gpt/deepseek-v3",
     "openai-community/gpt2": "gpt/gpt2-124m",
     "google-bert/bert-base-uncased": "bert/base",
+    "meta-llama/Meta-Llama-3-70B-Instruct": "gpt/llama-3.1-70b",
+    "meta-llama/Llama-4-Maverick-17B-128E-Instruct-FP8": "gpt/llama-4-maverick",
+    "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B": "gpt/qwen2.5-7b",
+    "deepseek-ai/DeepSeek-R1-Distill-Llama-70B": "gpt/llama-3.1-70b",
+    "deepseek-ai/DeepSeek-V3.2-Exp": "gpt/deepseek-v3.2",
+    "deepseek-ai/DeepSeek-V3-0324": "gpt/deepseek-v3",
+    "moonshotai/Kimi-K2-Instruct-0905": "gpt/kimi-k2",
+    "moonshotai/Kimi-K2.6": "gpt/kimi-k2.5",
+    "zai-org/GLM-4.5-Air-FP8": "gpt/glm-4.5-air",
+    "zai-org/GLM-4.7": "gpt/glm-4.6",
+    "MiniMaxAI/MiniMax-M2.5": "gpt/minimax-m2",
+    "Qwen/Qwen3-Next-80B-A3B-Thinking": "gpt/qwen3-next-80b-a3b",
+    "Qwen/Qwen3.6-35B-A3B": "gpt/qwen3.5-35b-a3b",
+    "Qwen/Qwen3-VL-235B-A22B-Instruct": "gpt/qwen3-235b-a22b",
+    "Qwen/Qwen2.5-VL-7B-Instruct": "multimodal/qwen2.5-vl-7b",
+    "Qwen/Qwen3-Embedding-0.6B": "gpt/qwen3-embedding-0.6b",
+    "Qwen/Qwen2.5-Coder-32B-Instruct-AWQ": "gpt/qwen2.5-32b",
+    "google/gemma-3-27b-it-qat-q4_0-gguf": "gpt/gemma-3-27b",
+    "mistralai/Magistral-Small-2509": "gpt/mistral-small-24b",
+    "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-FP8": "gpt/nemotron-3-nano-30b-a3b",
+    "unsloth/Llama-3.2-3B-Instruct-bnb-4bit": "gpt/llama-3.2-3b",
+    "BAAI/bge-m3": "bert/bge-m3",
+    "BAAI/bge-large-en-v1.5": "bert/large",
+    "sentence-transformers/all-MiniLM-L6-v2": "bert/minilm-l6",
+    "intfloat/multilingual-e5-large-instruct": "bert/xlm-roberta-large",
 }
 
 
 @pytest.mark.parametrize(("spelling", "preset"), list(SPELLINGS.items()))
 def test_a_published_name_means_its_preset(spelling, preset):
     assert resolve_preset(spelling) == preset
+
+
+@pytest.mark.parametrize(
+    ("name", "precision"),
+    [
+        ("nvidia/Llama-3.3-70B-Instruct-FP4", "fp4"),
+        ("nvidia/DeepSeek-R1-0528-NVFP4", "fp4"),
+        ("RedHatAI/Qwen3-32B-quantized.w4a16", "int4"),
+        ("Qwen/Qwen2.5-7B-Instruct-GPTQ-Int4", "int4"),
+        ("Qwen/Qwen2.5-7B-Instruct-GPTQ-Int8", "int8"),
+        ("unsloth/Qwen2.5-7B-Instruct-bnb-4bit", "int4"),
+        ("TheBloke/Llama-2-7B-GGUF", "int4"),
+        ("RedHatAI/Meta-Llama-3.1-8B-Instruct-FP8-dynamic", "fp8"),
+        ("meta-llama/Llama-3.1-8B-Instruct", None),
+        ("gpt-oss-120b", None),
+    ],
+)
+def test_a_checkpoints_name_states_its_format(name, precision):
+    assert precision_in(name) == precision
 
 
 @pytest.mark.parametrize(
@@ -72,7 +116,8 @@ def test_a_published_name_means_its_preset(spelling, preset):
         "Wan2.2-T2V-A14B",
         "banana",
         "vicuna-13b",
-        "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B",
+        "deepseek-ai/deepseek-llm-7b-chat",
+        "zai-org/GLM-4.6V",
         "gpt-3.5-turbo",
         "acme/Rocket-8B",
     ],
