@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 def report(*runs: RunOrPath, out: Path | str | None = None, demand: Path | str | Demand | None = None) -> Path:
     """Write the HTML report of one or several runs and return its file, by default ``report.html`` in the first run.
 
-    It ends with the first run's own plan, or with the whole plan of ``demand`` made with the numbers of all runs; the other runs
-    are compared with the first.
+    With ``demand`` it opens with the plan of it, made with the numbers of all runs; else it ends with a plan of the first run if
+    that has valid numbers of models that people deploy. The other runs are compared with the first.
     """
     from aigc_bench.analyze.compare import compare as compare_runs
-    from aigc_bench.plan.of_run import plan_of_run
+    from aigc_bench.analyze.rows import metric_rows
+    from aigc_bench.plan.of_run import has_a_plan, plan_of_run
     from aigc_bench.plan.output.plan_view import plan_view
     from aigc_bench.report.plan.plan_report import plan_sections
     from aigc_bench.report.render import render_report, save
@@ -37,7 +38,8 @@ def report(*runs: RunOrPath, out: Path | str | None = None, demand: Path | str |
     file = Path(out) if out is not None else opened[0].path / REPORT_FILE
     comparison = compare_runs(opened[0], opened[1:]) if len(opened) > 1 else None
     # One plan a report: the demand's replaces the short one that a run makes of itself.
-    own = plan_of_run(opened[0]) if demand is None else None
+    rows = metric_rows(opened[0]) if demand is None else []
+    own = plan_of_run(opened[0], rows=rows) if has_a_plan(rows) else None
     return save(render_report(opened, plan=own, comparison=comparison, more=asked), file=file)
 
 

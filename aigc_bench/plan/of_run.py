@@ -25,10 +25,11 @@ def plan_of_run(
     demand: Demand | None = None,
     with_invalid: Collection[str] = (),
 ) -> Plan | None:
-    """Return the plan of ``demand``, or of the default one, on machines like the measured one; ``None`` if nothing was measured.
+    """Return the plan of ``demand``, or of the default one, on machines like the measured one; ``None`` without anything to plan.
 
-    ``with_invalid`` names cases whose numbers are used although their verdict is invalid. No other host is searched, nothing is
-    simulated: a report takes no longer to write.
+    The default demand is of the measured models that people deploy: a size made for tests proposes no purchase. ``with_invalid``
+    names cases whose numbers are used although their verdict is invalid. No other host is searched, nothing is simulated: a report
+    takes no longer to write.
     """
     # Imported late: a report that gets both from its caller need not load them.
     if catalogue is None:
@@ -40,7 +41,19 @@ def plan_of_run(
 
         rows = metric_rows(run, catalogue=catalogue)
     rows = [row for row in rows if not row.workload.startswith(PROBE_PREFIX)]
-    if demand is None and not any(row.metric == "throughput" and row.value for row in rows):
+    deployed = [row for row in rows if not is_test_size(row.preset)]
+    if demand is None and not any(row.metric == "throughput" and row.value for row in deployed):
         return None
     own = as_machine(run, rows, catalogue=catalogue, with_invalid=with_invalid)
-    return plan_demand(demand or default_demand(rows, catalogue=catalogue), catalogue=catalogue, among="measured", measured=(own,))
+    wanted = demand or default_demand(deployed, catalogue=catalogue)
+    return plan_demand(wanted, catalogue=catalogue, among="measured", measured=(own,))
+
+
+def has_a_plan(rows: Sequence[MetricRow]) -> bool:
+    """Return whether a run says by itself what to buy: it has a valid throughput of a model that people deploy."""
+    return any(row.metric == "throughput" and row.value and row.verdict == "valid" and not is_test_size(row.preset) for row in rows)
+
+
+def is_test_size(preset: str) -> bool:
+    """Return whether a preset is a model made small for tests; their presets are called ``tiny`` in every family."""
+    return preset.split("-")[-1] == "tiny"

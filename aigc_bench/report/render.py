@@ -34,7 +34,7 @@ def render_report(
 ) -> str:
     """Return the report of one or several runs as one HTML document, with the plan and the comparison if given.
 
-    ``more`` sections, such as those of a demand's plan, come at the end. ``catalogue`` provides the dense peaks that MFU divides
+    ``more`` sections, such as those of a demand's plan, come first. ``catalogue`` provides the dense peaks that MFU divides
     by; default is the shipped one.
     """
     assert runs, "a report needs at least one run"
@@ -42,7 +42,7 @@ def render_report(
     context = ReportContext(runs=views, plan=plan, comparison=comparison)
     info = runs[0].info
     return page(
-        (*sections(context), *more),
+        (*more, *sections(context)),
         header=header(context),
         origin=message("{version} from run {id}", version=info.versions.get("aigc-bench", ""), id=info.id),
     )

@@ -16,7 +16,7 @@ from aigc_bench.measure.store import Run
 from aigc_bench.plan.demand.default_demand import USES, default_demand
 from aigc_bench.plan.hardware.measured_machine import estimate_of, machine_from_run
 from aigc_bench.plan.hardware.server_match import match_server
-from aigc_bench.plan.of_run import plan_of_run
+from aigc_bench.plan.of_run import has_a_plan, plan_of_run
 from aigc_bench.plan.records.demand import Slo
 from aigc_bench.plan.records.plan import Plan
 from tests.analyze.synthetic import GPU, make_case, make_run, make_system
@@ -67,6 +67,17 @@ def test_every_measured_family_is_planned_with_all_six_factors_known(plan: Plan)
     assert [factor.verdict for factor in option.factors.values() if factor.verdict not in ("ok", "tight")] == []
     assert set(option.usd_per_unit) == {load.name for load in plan.loads}
     assert option.bottleneck != option.next_bottleneck
+
+
+def test_a_run_of_test_sizes_or_of_invalid_numbers_proposes_no_purchase(run: Run, catalogue: Catalogue) -> None:
+    rows = metric_rows(run)
+    small = [row.model_copy(update={"preset": "dit-tiny"}) for row in rows]
+    assert has_a_plan(rows)
+    assert not has_a_plan(small)
+    assert not has_a_plan([row.model_copy(update={"verdict": "invalid", "reasons": ("throttled",)}) for row in rows])
+    assert plan_of_run(run, rows=small, catalogue=catalogue) is None
+    demand = make_demand(services=(make_service(workload="bert"),), jobs=())
+    assert plan_of_run(run, rows=small, catalogue=catalogue, demand=demand) is not None, "a demand decides for itself"
 
 
 def test_measured_throughput_is_what_the_plan_divides_by(plan: Plan) -> None:
@@ -224,6 +235,6 @@ def test_a_plan_from_records_costs_no_torch_no_pandas_and_no_scipy() -> None:
 def test_a_probe_is_not_a_demand(tmp_path: Path, catalogue: Catalogue) -> None:
     gemm = make_case(workload="probe_gemm", preset="square-256")
     assert plan_of_run(make_run(tmp_path / "probes", cases=[gemm]), catalogue=catalogue) is None
-    both = plan_of_run(make_run(tmp_path / "both", cases=[gemm, make_case(workload="gpt", preset="tiny")]), catalogue=catalogue)
+    both = plan_of_run(make_run(tmp_path / "both", cases=[gemm, make_case(workload="gpt", preset="gpt2-124m")]), catalogue=catalogue)
     assert both is not None
     assert [service.workload for service in both.demand.services] == ["gpt"]

@@ -1,4 +1,4 @@
-"""Render a plan as one HTML document, or as sections at the end of a run's report."""
+"""Render a plan as one HTML document, or as sections in front of a run's report."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def render_plan(view: PlanView, *, version: str) -> str:
 
 
 def plan_sections(view: PlanView, *, runs: Sequence[str]) -> tuple[Rendered, ...]:
-    """Return the sections of a plan that uses measured runs, for the end of their report; the first names what it used."""
+    """Return the sections of a plan that uses measured runs, for the head of their report; the first names what it used."""
     first, *others = _rendered(plan_page(view))
     words = template("plan_of_runs.html.j2", {"plan": view.plan, "runs": runs, "measured": view.basis.measured})
     return (Rendered(name=first.name, title=message("Plan: {name}", name=view.plan.demand.name), html=words + first.html), *others)
