@@ -7,7 +7,9 @@ import re
 import string
 from collections.abc import Iterator
 
+import jinja2
 import pytest
+from jinja2 import nodes
 
 from tests.test_architecture import PACKAGE, name_of, sources, tree
 from tools.messages import FUNCTIONS, differences, in_template
@@ -87,7 +89,7 @@ def unseen(node: ast.AST) -> Iterator[ast.AST]:
         yield node.msg
     elif isinstance(node, ast.Compare):
         yield from (part for part in (node.left, *node.comparators) if not isinstance(part, ast.Call | ast.IfExp))
-    elif isinstance(node, ast.Subscript):
+    elif isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Store):
         yield node.slice
     elif isinstance(node, ast.AnnAssign | ast.arg) and node.annotation is not None:
         yield node.annotation
@@ -218,6 +220,28 @@ def test_templates_of_pages_name_their_messages_literally() -> None:
     for file in sorted(PACKAGE.rglob("*.j2")):
         calls = len(re.findall(r"\b(?:message|plural|markup)\(", file.read_text(encoding="utf-8")))
         assert calls == len(list(in_template(file.read_text(encoding="utf-8"), file=file.name))), file.name
+
+
+def loose_in_template(source: str) -> Iterator[str]:
+    """Sentences of a page's template outside the message function: in its text, and among its literals."""
+    parsed = jinja2.Environment().parse(source)
+    calls = [call for call in parsed.find_all(nodes.Call) if isinstance(call.node, nodes.Name) and call.node.name in FUNCTIONS]
+    skipped = {id(part) for call in calls for part in call.args[: FUNCTIONS[call.node.name]]}
+    for text in parsed.find_all(nodes.Const):
+        if isinstance(text.value, str) and id(text) not in skipped and SENTENCE.search(TAG.sub("", text.value)):
+            yield text.value
+    for text in parsed.find_all(nodes.TemplateData):
+        words = re.sub(r"(?s)<(script|style).*?</\1>|<[^>]*>?|^[^<]*>", "", text.data)
+        if SENTENCE.search(words) and COMMAND not in words:
+            yield words
+
+
+def test_templates_of_pages_have_no_sentence_outside_the_message_function() -> None:
+    assert not {file.name: found for file in PACKAGE.rglob("*.j2") if (found := [*loose_in_template(file.read_text("utf-8"))])}
+    assert [*loose_in_template('<p>All the rows {{ message("All the rows") }}{{ one or "no rows" }}</p>')] == [
+        "no rows",
+        "All the rows ",
+    ]
 
 
 def test_the_template_of_translations_is_current() -> None:

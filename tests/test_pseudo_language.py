@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from aigc_bench.cli import COMMANDS, main
-from aigc_bench.core.messages import joined, message, plural, speaking, translated
+from aigc_bench.core.messages import capitalized, in_lower_case, joined, message, plural, speaking, translated
+from aigc_bench.core.records import Estimate
 from tests.pseudo_language import pseudo, translations
 
 SAMPLE = Path(__file__).resolve().parent.parent / "reports" / "sample"
@@ -111,3 +112,28 @@ def test_json_and_csv_do_not_depend_on_the_language(words: list[str], capsys: py
     with speaking(translations()):
         main(words)
     assert capsys.readouterr().out == english
+
+
+def test_capitals_and_separators_follow_the_translation(in_pseudo: None) -> None:
+    name = message("must be a finite number")
+    assert capitalized(name) == "Must be a finite number"
+    assert translated(in_lower_case(message("Idle power"))) == pseudo("Idle power").lower()
+    assert translated(capitalized(name)) == pseudo("must be a finite number").capitalize()
+    assert translated(joined(message(" and "), ["a", name])) == f"a{pseudo(' and ')}{pseudo('must be a finite number')}"
+
+
+def test_a_record_keeps_its_sentences(in_pseudo: None) -> None:
+    found = Estimate(value=1, low=1, high=1, unit="W", basis="assumed", source=message("must be a finite number"))
+    assert translated(found.source or "") == pseudo("must be a finite number")
+    assert '"source":"must be a finite number"' in found.model_dump_json()
+
+
+ENGLISH = re.compile(r" (the|of|and|a|in|is|are|with|for|that|to|at) ")
+DATA = ("Chat on Llama 3.1 70B for 20,000 people", "growth a year")
+"""The demand's own words, and the name of a random stream."""
+
+
+def test_a_plan_is_translated_to_the_last_word(in_pseudo: None, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "examples/chat-70b.toml"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert not [line for line in lines if ENGLISH.search(line) and not any(text in line for text in DATA)]

@@ -23,6 +23,7 @@ from aigc_bench.analyze.rows import CaseAnalysis, analyses
 from aigc_bench.analyze.statistics import benjamini_hochberg, geometric_mean, t_quantile, welch_error, welch_p
 from aigc_bench.core.messages import joined, message
 from aigc_bench.core.overview import Overview, shown
+from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Record, RunInfo, Setting, Verdict
 from aigc_bench.core.units import quantity
 from aigc_bench.measure.store import Run
@@ -93,7 +94,7 @@ class RunComparison(Record):
     """Geometric mean over cases of the other run's throughput over the base's."""
     only_in_base: tuple[str, ...] = ()
     only_in_other: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()
 
     @property
     def regressions(self) -> tuple[Change, ...]:

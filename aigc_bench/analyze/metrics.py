@@ -28,7 +28,7 @@ def _percentiles(family: str, *, name: str, of: str, source: str, labels: Iterab
     return [
         Metric(
             id=f"{family}_{label}",
-            name=f"{name} {label}",
+            name=message("{name} {label}", name=name, label=label),
             unit="s",
             formula=message("{label} over the window's {of}", label=label, of=of),
             n_means=STEPS,

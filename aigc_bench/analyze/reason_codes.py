@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from aigc_bench.analyze.metric import Kind, Metric
-from aigc_bench.core.messages import message
+from aigc_bench.core.messages import joined, message
 from aigc_bench.core.records import Verdict
 
 Severity = Literal["invalid", "suspect", "note", "absent"]
@@ -203,14 +203,14 @@ _LIST = (
         message(
             "the reference kernel ran over 5 % slower around this window than around the run's typical one: the machine was slower"
         ),
-        _QUIET + message(" Compare `throughput_drift_corrected`."),
+        joined(" ", (_QUIET, message("Compare `throughput_drift_corrected`."))),
     ),
     _reason(
         "waited_for_core",
         "suspect",
         _SPEED,
         message("the worker's threads were runnable without a core for more than 5 % of the window, summed over threads"),
-        _QUIET + message(" Set fewer `threads` if other work must continue."),
+        joined(" ", (_QUIET, message("Set fewer `threads` if other work must continue."))),
     ),
     _reason(
         "steal",
@@ -238,7 +238,7 @@ _LIST = (
         "suspect",
         ("speed", "latency", "energy"),
         message("the trials' CV is above 5 %"),
-        message("See the reasons about the host. ") + _LONGER,
+        joined(" ", (message("See the reasons about the host."), _LONGER)),
     ),
     _reason(
         "few_trials",

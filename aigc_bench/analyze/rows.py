@@ -26,6 +26,7 @@ from aigc_bench.analyze.timing import Peak, Quantity, timings
 from aigc_bench.analyze.verdicts import reasons_of, spread_reasons
 from aigc_bench.core.derivation import SAME, Derivation, record
 from aigc_bench.core.messages import message
+from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Case, Estimate, Failure, MetricRow, Record, Status, TrialResult, Verdict
 from aigc_bench.measure.store import Run
 
@@ -63,7 +64,7 @@ class CaseSummary(Record):
     failures: tuple[TrialResult, ...] = ()
     num_retries: int = 0
     spent_s: float = 0.0
-    notes: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()
 
     @property
     def error_line(self) -> str | None:

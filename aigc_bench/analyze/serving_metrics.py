@@ -24,7 +24,7 @@ def serving_metrics() -> Iterator[Row]:
         for label in labels:
             yield (
                 f"{family}_{label}",
-                f"{name} {label}",
+                message("{name} {label}", name=name, label=label),
                 "s",
                 message("{label} over the measured {of}", label=label, of=of),
                 "latency",

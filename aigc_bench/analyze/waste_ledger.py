@@ -22,6 +22,7 @@ from aigc_bench.analyze.rows import CaseAnalysis
 from aigc_bench.analyze.sensing import Scene
 from aigc_bench.analyze.timing import launch_gap
 from aigc_bench.analyze.verdicts import braked_share
+from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Record
 from aigc_bench.core.throttle import MAX_SPOILED_SHARE, SPOILING
 
@@ -37,7 +38,7 @@ class WasteShare(Record):
     kind: WasteKind
     share: float | None
     duration_s: float | None
-    reason: str | None = None
+    reason: Sentence | None = None
 
 
 class WasteLedger(Record):

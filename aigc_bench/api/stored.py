@@ -105,7 +105,16 @@ def skipped(run: RunOrPath) -> list[str]:
         named = ", ".join(f"{one.name} ({one.reason})" for one in source.skipped)
         more = source.num_skipped - len(source.skipped)
         if source.num_skipped:
-            lines.append(f"skipped {source.num_skipped} of {source.modality}: {named}{f' and {more} more' if more else ''}")
+            rest = message(" and {more} more", more=more) if more else ""
+            lines.append(
+                message(
+                    "skipped {count} of {modality}: {named}{rest}",
+                    count=source.num_skipped,
+                    modality=source.modality,
+                    named=named,
+                    rest=rest,
+                )
+            )
     return lines
 
 

@@ -188,8 +188,9 @@ def _money(catalogue: Catalogue, spec: AcceleratorSpec) -> list[Described]:
     if estimate is None:
         lines.append(("price", "–", message("not sold separately, or no published price")))
     else:
-        spread = f"{quantity(estimate.low, 'usd')} to {quantity(estimate.high, 'usd')}"
-        lines.append(("price", f"{quantity(estimate.value, 'usd')} ({spread})", f"{estimate.source} ({estimate.basis})"))
+        mid, low, high = (quantity(usd, "usd") for usd in (estimate.value, estimate.low, estimate.high))
+        price = message("{value} ({low} to {high})", value=mid, low=low, high=high)
+        lines.append(("price", price, f"{estimate.source} ({estimate.basis})"))
     bookable = [offer for offer in catalogue.rents(spec.id) if offer.kind != "from"]
     rents = sorted(rent for offer in bookable if (rent := offer.per_gpu_usd_per_h()) is not None)
     if rents:

@@ -242,7 +242,8 @@ class Catalogue:
         if name not in self.constants:
             raise UnknownNameError("constant", name, known=self.constants)
         # A number of its own at each call, all under one key of explanations.
-        return record(self.constants[name].estimate(), Derivation(None, key=f"catalogue.{name}"))
+        row = self.constants[name]
+        return record(row.estimate(), Derivation(None, key=f"catalogue.{name}", title=row.name))
 
     def usable_memory(self, spec: r.AcceleratorSpec) -> Estimate:
         """Bytes a driver offers on that accelerator: as reported, or the nominal size times the share usually seen."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from aigc_bench.cli.output import wrapped
-from aigc_bench.core.messages import message, translated
+from aigc_bench.core.messages import capitalized, message, translated
 
 if TYPE_CHECKING:
     from aigc_bench.plan.output.plan_view import PlanView
@@ -37,4 +37,4 @@ def quotes(view: PlanView) -> Iterator[str]:
         yield from wrapped(f"{translated(row.compared)}.", indent=4)
         for note in row.notes[:NUM_NOTES]:
             text = translated(note)
-            yield from wrapped(f"{text[:1].upper()}{text[1:]}.", indent=4)
+            yield from wrapped(message("{text}.", text=capitalized(text)), indent=4)

@@ -12,7 +12,7 @@ from aigc_bench.cli.plan_owned import owned
 from aigc_bench.cli.plan_quotes import quotes
 from aigc_bench.cli.plan_risk import risk
 from aigc_bench.cli.plan_simulation import next_measurement, simulated, warnings
-from aigc_bench.core.messages import joined, message, plural, translated
+from aigc_bench.core.messages import capitalized, joined, message, plural, translated
 from aigc_bench.core.text_wrap import cells, wrap
 from aigc_bench.core.visible import visible
 
@@ -63,7 +63,7 @@ def _headline(best: RecommendationView) -> str:
     """Return what to buy or rent, the racks, and how many of the servers are spares and safety margin."""
     text, racks, reserve = translated(best.what), best.option.num_racks, joined(", ", best.reserve)
     in_racks = plural(", {count} rack", ", {count} racks", count=racks) if racks else ""
-    what = f"{text[0].upper()}{text[1:]}"
+    what = capitalized(text)
     if reserve:
         return message("{what}{in_racks}, including {reserve}.", what=what, in_racks=in_racks, reserve=reserve)
     return message("{what}{in_racks}.", what=what, in_racks=in_racks)
@@ -72,7 +72,7 @@ def _headline(best: RecommendationView) -> str:
 def _caveats(best: RecommendationView) -> Iterator[str]:
     """Yield the options that are statistically tied, then the open questions other than unknown factors."""
     for text in map(translated, (*([best.tie] if best.tie else []), *best.questions)):
-        yield from wrapped(f"{text[0].upper()}{text[1:]}.", indent=2)
+        yield from wrapped(message("{text}.", text=capitalized(text)), indent=2)
 
 
 def _loads(best: RecommendationView) -> Iterator[str]:

@@ -56,7 +56,15 @@ def _service(row: CheckedService) -> str:
             analytic = (
                 "" if found.analytic_s is None else message(" (analytic {analytic})", analytic=quantity(found.analytic_s, "s"))
             )
-            words.append(f"p{100 * found.share:g} {found.name} {quantity(found.simulated_s, 's')}{analytic}")
+            words.append(
+                message(
+                    "p{share:g} {name} {simulated}{analytic}",
+                    share=100 * found.share,
+                    name=found.name,
+                    simulated=quantity(found.simulated_s, "s"),
+                    analytic=analytic,
+                )
+            )
     if row.num_added:
         words.append(message("{num_added} accelerators more than the analytic model requires", num_added=row.num_added))
     return joined(", ", [*words, *one.notes])
@@ -87,7 +95,7 @@ def next_measurement(view: PlanView) -> Iterator[str]:
     best = next(iter(view.basis.worthwhile), None)
     if best is None:
         return
-    where = f" on {best.accelerator}" if best.accelerator else ""
+    where = message(" on {accelerator}", accelerator=best.accelerator) if best.accelerator else ""
     yield from wrapped(
         message(
             "measure next: {command}{where}; it would narrow the number of accelerators by {percent:.0f} %",

@@ -13,6 +13,8 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
+from aigc_bench.core.messages import joined
+
 _PLACE = re.compile(r"\{(\d+)\}")
 _NAME = re.compile(r"\b_(\d+)\b")
 _OPERATORS: Mapping[type[ast.operator], Callable[[float, float], float]] = {
@@ -75,7 +77,9 @@ def in_words(expression: str, words: Sequence[str]) -> str:
     """Return the expression with ``words`` for its inputs and printed operator signs."""
     for sign, printed in _SIGNS:
         expression = expression.replace(sign, printed)
-    return _PLACE.sub(lambda found: words[int(found[1])], expression)
+    # ``split`` with a group gives text, place, text, place ...; messages among the words stay messages.
+    parts = _PLACE.split(expression)
+    return joined("", [words[int(part)] if number % 2 else part for number, part in enumerate(parts)])
 
 
 def _value(node: ast.expr) -> float:

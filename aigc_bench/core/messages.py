@@ -4,6 +4,7 @@
     plural("{count} trial", "{count} trials", count=3)                    one that depends on a number
     filled(name, item="token")                                            one that was made without its values
     joined(", ", names)                                                   several, one after the other
+    capitalized(text)                                                     one that begins a sentence
     translated(text)                                                      the sentence in the reader's language
 
 A message is its English text: what is stored, compared, or written as JSON or CSV never depends on a language. It remembers its
@@ -14,7 +15,7 @@ after the template is translated. docs/adr/0033-messages-are-translated-where-th
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +80,8 @@ def _filled(template: str, values: Mapping[str, Any]) -> str:
 
 def _shown_value(value: Any) -> Any:
     """Return a value as it is shown inside a translated sentence: messages and errors that hold one are translated, too."""
+    if isinstance(value, _Cased):
+        return value.change(translated(value.text))
     text = str(value) if isinstance(value, BaseException) else value
     return translated(text) if isinstance(text, Message) else value
 
@@ -98,17 +101,45 @@ def plural(one: str, other: str, /, *, count: int, **values: Any) -> str:
 
 def filled(text: str, /, **values: Any) -> str:
     """Return a message whose placeholders were left open, such as the name of a metric per ``{item}``, with its values."""
-    return Message(text.template, values=values) if isinstance(text, Message) else text.format(**values)
+    if not isinstance(text, Message):
+        return text.format(**values)
+    return Message(text.template, values={**text._values, **values})
 
 
 def joined(separator: str, texts: Iterable[str]) -> str:
-    """Return texts one after the other as one, whose messages are still translated."""
+    """Return texts one after the other as one; messages among them, and a separator that is one (" and "), are translated."""
     parts = {f"part{number}": text for number, text in enumerate(texts)}
     if not parts:
         return Message("")
-    # The joined template is formatted once more, so braces of the separator are doubled.
-    between = separator.replace("{", "{{").replace("}", "}}")
-    return Message(between.join(f"{{{name}}}" for name in parts), values=parts)
+    # A value and no part of the template: the separator may have braces, and a translation.
+    return Message("{between}".join(f"{{{name}}}" for name in parts), values={"between": separator, **parts})
+
+
+class _Cased(str):
+    """A text in other letters, which are changed once more in its translation."""
+
+    __slots__ = ("change", "text")
+
+    text: str
+    change: Callable[[str], str]
+
+
+def _cased(text: str, change: Callable[[str], str]) -> str:
+    if not isinstance(text, Message):
+        return change(text)
+    made = _Cased(change(str.__str__(text)))
+    made.text, made.change = text, change
+    return Message("{text}", values={"text": made})
+
+
+def capitalized(text: str) -> str:
+    """Return a text that begins with a capital, as a sentence does; the rest is unchanged."""
+    return _cased(text, lambda one: f"{one[:1].upper()}{one[1:]}")
+
+
+def in_lower_case(text: str) -> str:
+    """Return a title as it stands inside a sentence."""
+    return _cased(text, str.lower)
 
 
 def translated(text: str) -> str:

@@ -59,7 +59,7 @@ class Estimate(Record):
     high: float
     unit: str
     basis: Basis
-    source: str | None = None
+    source: Sentence | None = None
     reasons: tuple[str, ...] = ()
 
 

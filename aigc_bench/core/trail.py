@@ -14,6 +14,7 @@ from aigc_bench.core.arithmetic import evaluate, in_words, substituted
 from aigc_bench.core.derivation import SAME as IDENTITY
 from aigc_bench.core.derivation import Derivation, derivation_of
 from aigc_bench.core.messages import message
+from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Estimate, Record
 
 SAME = message("the same number")
@@ -28,11 +29,11 @@ class Step(Record):
     """
 
     key: str
-    title: str
+    title: Sentence
     value: Estimate
-    formula: str | None = None
+    formula: Sentence | None = None
     arithmetic: str | None = None
-    source: str | None = None
+    source: Sentence | None = None
     inputs: tuple[str, ...] = ()
 
 
@@ -42,10 +43,10 @@ class _Known(NamedTuple):
     ``is_end``: a number of an option that this trail does not hold, which is named but not derived.
     """
 
-    title: str
+    title: Sentence
     value: Estimate
     at: str
-    source: str | None
+    source: Sentence | None
     is_end: bool = False
 
 

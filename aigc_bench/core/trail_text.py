@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable, Iterator, Sequence
 
 from aigc_bench.core.arithmetic import in_words
-from aigc_bench.core.messages import message, translated
+from aigc_bench.core.messages import capitalized, looked_up, message, translated
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.text_wrap import wrap
 from aigc_bench.core.trail import SAME, Step, Trail
@@ -25,8 +25,9 @@ def printed(value: Estimate) -> str:
     """Return a number with its interval and its basis."""
     text = amount_text(value.value, value.unit)
     if value.low != value.high:
-        text += f" ({amount_text(value.low, value.unit)} to {amount_text(value.high, value.unit)})"
-    return f"{text}, {value.basis}"
+        low, high = amount_text(value.low, value.unit), amount_text(value.high, value.unit)
+        text = translated(message("{value} ({low} to {high})", value=text, low=low, high=high))
+    return f"{text}, {looked_up(value.basis)}"
 
 
 def in_numbers(trail: Trail, step: Step) -> str | None:
@@ -51,10 +52,10 @@ def derivation(trail: Trail, key: str, *, short: Callable[[str], str], width: in
     def lines(one: str, depth: int) -> Iterator[str]:
         """Yield the lines of a step, indented by its depth, and of its inputs."""
         step, indent = trail[one], "  " * depth
-        name = step.title if depth else step.title[:1].upper() + step.title[1:]
+        name = translated(step.title if depth else capitalized(step.title))
         # A leaf is short enough to be shown again.
         again = message(", see above") if one in seen and (step.inputs or step.source) else ""
-        yield from _wrapped(f"{name}: {printed(step.value)}{again}  [{short(one)}]", indent, width=width)
+        yield from _wrapped(f"{name}: {printed(step.value)}{translated(again)}  [{short(one)}]", indent, width=width)
         if one in seen:
             return
         seen.add(one)

@@ -12,7 +12,8 @@ from types import MappingProxyType
 from typing import Literal
 
 from aigc_bench.core.errors import UnknownNameError, UsageError
-from aigc_bench.core.messages import message
+from aigc_bench.core.messages import joined, message
+from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Case, Precision, Record
 
 SERVED = ("vllm", "sglang", "tensorrt-llm", "llama.cpp", "fastertransformer", "transformers")
@@ -58,7 +59,7 @@ class EngineCosts(Record):
     launch_s: float
     unfused_share: float
     status: str
-    source: str
+    source: Sentence
     linear: LinearFormat | None = None
     trains: bool = True
     has_state: bool = True
@@ -98,13 +99,13 @@ _EAGER_ON_DEVICE = _EAGER.model_copy(
     }
 )
 _COMPILED_ON_DEVICE = _COMPILED.model_copy(
-    update={"dispatch_s": 3e-6, "python_s": 3e-6, "source": f"{_COMPILED.source}; {_LAUNCHING}"}
+    update={"dispatch_s": 3e-6, "python_s": 3e-6, "source": joined("; ", (_COMPILED.source, _LAUNCHING))}
 )
 
 
 def _quantising(base: EngineCosts, linear: LinearFormat, *, precisions: tuple[Precision, ...] | None, source: str) -> EngineCosts:
     """``base`` with other linear layers; bytes and operators are those of the layer in ``engines``, counted by hand."""
-    own = {"linear": linear, "trains": False, "precisions": precisions, "source": f"{base.source}; {source}"}
+    own = {"linear": linear, "trains": False, "precisions": precisions, "source": joined("; ", (base.source, source))}
     return base.model_copy(update=own)
 
 

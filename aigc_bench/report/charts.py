@@ -264,9 +264,9 @@ def _limit_line(limit: Limit, *, factor: float) -> dict[str, Any]:
 
 
 def script_json(spec: Mapping[str, Any]) -> str:
-    """Return JSON that is safe inside a script element; it is data and never runs. Hidden characters are escaped."""
+    """Return JSON that is safe inside a script element, in the reader's language; it never runs. Hidden characters are escaped."""
     # allow_nan=False: JSON.parse fails on NaN, and with it the chart.
-    words = json.dumps(_mapped(spec, lambda one: visible(one, keep="\n")), separators=(",", ":"), allow_nan=False)
+    words = json.dumps(_mapped(spec, lambda one: visible(translated(one), keep="\n")), separators=(",", ":"), allow_nan=False)
     # JSON's own escapes: the script element's text cannot end early, and JSON.parse restores the characters.
     return words.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 

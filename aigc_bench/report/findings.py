@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aigc_bench.core.messages import joined, message, plural
+from aigc_bench.core.messages import in_lower_case, joined, message, plural
 from aigc_bench.report.base import MODE_WORDS, CaseView, ReportContext
 from aigc_bench.report.markup import figure, readable
 
@@ -72,7 +72,11 @@ def trust(cases: Sequence[CaseView]) -> Finding:
         ),
     )
     worst = "invalid" if any(headline_verdict(view) == "invalid" for view in flagged) else "suspect"
-    which = f"All {len(cases)}" if len(flagged) == len(cases) else f"{len(flagged)} of {len(cases)}"
+    which = (
+        message("All {num_cases}", num_cases=len(cases))
+        if len(flagged) == len(cases)
+        else message("{num_flagged} of {num_cases}", num_flagged=len(flagged), num_cases=len(cases))
+    )
     title = (
         message("{which} throughputs are suspect or invalid", which=which)
         if worst == "invalid"
@@ -97,7 +101,9 @@ def consequence(context: ReportContext) -> Finding:
     if plan is not None and plan.recommended is not None:
         option = plan.recommended
         binding = option.factors.get(option.bottleneck) if option.bottleneck is not None else None
-        bound = "" if binding is None else message(" Bottleneck: {title}, {why}.", title=binding.title.lower(), why=binding.why)
+        bound = (
+            "" if binding is None else message(" Bottleneck: {title}, {why}.", title=in_lower_case(binding.title), why=binding.why)
+        )
         count = figure(option.num_machines.value)
         title = message(
             "{count} machine{more} like this for “{name}”", count=count, more="" if count == "1" else "s", name=plan.demand.name

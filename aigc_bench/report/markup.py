@@ -12,7 +12,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from aigc_bench.analyze.reason_codes import REASONS
-from aigc_bench.core.messages import joined, looked_up, message, plural, translated
+from aigc_bench.core.messages import capitalized, joined, looked_up, message, plural, translated
 from aigc_bench.core.records import Basis, Estimate, MetricRow, Verdict
 from aigc_bench.core.units import clock, digits, quantity, scale
 from aigc_bench.core.visible import visible
@@ -210,7 +210,15 @@ def environment() -> jinja2.Environment:
         STATUS_TONE=STATUS_TONE,
     )
     made.filters.update(as_shown=as_shown, quantity=quantity, moment=moment, clock=clock, digits=digits, figure=figure)
-    made.filters.update(prose=prose, short=short, readable=readable, listed=listed, translated=translated, looked_up=looked_up)
+    made.filters.update(
+        prose=prose,
+        short=short,
+        readable=readable,
+        listed=listed,
+        translated=translated,
+        looked_up=looked_up,
+        capitalized=capitalized,
+    )
     return made
 
 

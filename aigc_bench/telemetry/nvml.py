@@ -151,7 +151,7 @@ class Nvml(Source):
             try:
                 answer: tuple[float | None, ...] = read()
             except NvmlProblem as problem:
-                self._problems[f"{device} at last"] = problem.reason
+                self._problems[message("{device} at last", device=device)] = problem.reason
                 self._codes |= {(device, metric): problem.code for metric in metrics}
                 answer = (None,) * len(metrics)
             for metric, value in zip(metrics, answer, strict=True):

@@ -235,6 +235,8 @@ def test_a_plan_from_records_costs_no_torch_no_pandas_and_no_scipy() -> None:
 def test_a_probe_is_not_a_demand(tmp_path: Path, catalogue: Catalogue) -> None:
     gemm = make_case(workload="probe_gemm", preset="square-256")
     assert plan_of_run(make_run(tmp_path / "probes", cases=[gemm]), catalogue=catalogue) is None
-    both = plan_of_run(make_run(tmp_path / "both", cases=[gemm, make_case(workload="gpt", preset="gpt2-124m")]), catalogue=catalogue)
+    both = plan_of_run(
+        make_run(tmp_path / "both", cases=[gemm, make_case(workload="gpt", preset="gpt2-124m")]), catalogue=catalogue
+    )
     assert both is not None
     assert [service.workload for service in both.demand.services] == ["gpt"]

@@ -79,9 +79,9 @@ def from_users(
     formula = message("users x active share x requests a minute / 60 x peak factor")
     product = times(users, active_share, requests_per_minute, peak_factor, unit="request/min")
     parts = {
-        "users": users,
+        message("users"): users,
         message("active share"): active_share,
-        "requests a minute": requests_per_minute,
+        message("requests a minute"): requests_per_minute,
         message("peak factor"): peak_factor,
     }
     return Arrival(

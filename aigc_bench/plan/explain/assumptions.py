@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from aigc_bench.core.messages import message
+from aigc_bench.core.messages import joined, message
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.records.demand import Arrival, Demand, Site
 from aigc_bench.plan.records.machine import Machine
@@ -24,23 +24,50 @@ TITLES = {
     "demand_charge_usd_per_kw_month": message("demand charge"),
     "staff_usd_per_year": message("staff cost"),
     "checkpoint_bytes_per_param": message("checkpoint bytes per parameter"),
-    "pue": "PUE",
+    "pue": message("PUE"),
     "peak_requests_per_s": message("peak requests/s"),
     "runs_per_day": message("runs per day"),
     "request_bytes": message("request size"),
     "response_bytes": message("response size"),
     "bytes_per_item": message("stored size per item"),
-    "size_bytes": "size",
+    "size_bytes": message("size"),
     "beside_load": message("mean over peak power of switches and storage"),
     "checkpoint_stall_s": message("checkpoint stall"),
     "restart_s": message("time to restart a job"),
+    "target_utilisation": message("target utilisation"),
+    "off_peak_share": message("off-peak share"),
+    "machine_availability": message("machine availability"),
+    "link_goodput": message("link goodput"),
+    "busy_share": message("busy share"),
+    "residual_share": message("residual share"),
+    "discount_rate": message("discount rate"),
+    "life_years": message("life in years"),
+    "horizon_years": message("horizon in years"),
+    "items_per_request": message("items per request"),
+    "machines_per_server": message("machines per server"),
+    "price_usd": message("price"),
+    "peak_power_w": message("peak power"),
+    "full_power_w": message("full power"),
+    "idle_power_w": message("idle power"),
+    "design_heat_w": message("design heat"),
+    "rack_power_w": message("power of a rack"),
+    "active_share": message("active share"),
+    "peak_factor": message("peak factor"),
+    "users": message("users"),
+    "requests_a_minute": message("requests per minute"),
+    "duty": message("duty"),
     "hours_between_interruptions": message("accelerator-hours between interruptions"),
     "rack_air_w": message("power and heat of a rack of air-cooled servers"),
     "rack_liquid_w": message("power and heat of a rack of liquid-cooled servers"),
 }
 
 
-OWNERS = {"site": message(" at the site"), "colocation": " in a colocation", "finance": "", "machine": message(" of the machine")}
+OWNERS = {
+    "site": message(" at the site"),
+    "colocation": message(" in a colocation"),
+    "finance": "",
+    "machine": message(" of the machine"),
+}
 
 
 def assumptions_of(demand: Demand, *, rules: Rules, machine: Machine | None) -> tuple[Assumption, ...]:
@@ -85,5 +112,5 @@ def title_of(path: tuple[str, ...]) -> str:
     if owner in ("rules", "growth", "demand", "constraints"):
         return what
     if owner in OWNERS:
-        return what if what.isupper() else f"{what}{OWNERS[owner]}"
-    return f"{what} of {path[-3] if owner == 'arrival' else owner}"
+        return what if what.isupper() else joined("", (what, OWNERS[owner]))
+    return message("{what} of {owner}", what=what, owner=path[-3] if owner == "arrival" else owner)

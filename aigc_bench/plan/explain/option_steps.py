@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from aigc_bench.core.derivation import Derivation, derivation_of, record
-from aigc_bench.core.messages import message
+from aigc_bench.core.messages import in_lower_case, message
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.core.trail import Trail, slug
 from aigc_bench.plan.money.cash_by_year import cash_by_year
@@ -24,17 +24,17 @@ TITLES = {
     "machines_per_server": message("machines per server"),
     "service_s": message("time per request"),
     "step_latency_s": message("time per step"),
-    "num_machines": "machines",
-    "num_servers": "servers",
+    "num_machines": message("machines"),
+    "num_servers": message("servers"),
     "num_serving": message("servers in service"),
     "num_spares": message("spare servers"),
     "num_margin": message("safety margin in servers"),
-    "num_accelerators": "accelerators",
-    "num_racks": "racks",
+    "num_accelerators": message("accelerators"),
+    "num_racks": message("racks"),
     "servers_per_rack": message("servers per rack"),
     "peak_beside_servers_w": message("peak power of switches and storage"),
     "mean_beside_servers_w": message("mean power of switches and storage"),
-    "capex_usd": "purchase",
+    "capex_usd": message("purchase"),
     "energy_kwh_per_year": message("IT energy per year"),
     "opex_usd_per_year": message("running cost per year"),
     "tco_usd": message("total cost over the life"),
@@ -145,7 +145,7 @@ def _add_record(place: Place, record: Record, *, at: str, of: str) -> None:
     for name in type(record).model_fields:
         value = getattr(record, name)
         if isinstance(value, Estimate):
-            words = TITLES.get(name) or f"{re.sub(UNITS, '', name.replace('_', ' '))} of {of}"
+            words = TITLES.get(name) or message("{what} of {of}", what=re.sub(UNITS, "", name.replace("_", " ")), of=of)
             place.add(f"{at}.{name}", words, value)
 
 
@@ -155,8 +155,8 @@ def _add_load(place: Place, load: Load) -> None:
     capability = next((one for one in machine.capabilities if one.case == load.case), None) if machine else None
     if capability is not None:
         place.add(f"{at}.throughput_per_accelerator", message("throughput per machine, {of}", of=of), capability.throughput)
-        place.add(f"{at}.ttft_s", f"TTFT, {of}", capability.ttft_s)
-        place.add(f"{at}.tpot_s", f"TPOT, {of}", capability.tpot_s)
+        place.add(f"{at}.ttft_s", message("TTFT, {of}", of=of), capability.ttft_s)
+        place.add(f"{at}.tpot_s", message("TPOT, {of}", of=of), capability.tpot_s)
     for name, number in load.derived.items():
         # A queue that requires no machines would only be noise among the numbers of a load.
         if number.value:
@@ -229,7 +229,7 @@ def _add_costs(place: Place) -> None:
 
 
 def _add_factor(place: Place, name: str, found: Assessment) -> None:
-    title, at = found.title.lower(), f"factors.{name}"
+    title, at = in_lower_case(found.title), f"factors.{name}"
     for what, value in found.inputs.items():
         place.add(f"{at}.inputs.{slug(what)}", what, value)
     place.add(f"{at}.required", message("{title} required", title=title), found.required, source=found.formula)

@@ -15,7 +15,7 @@ def add_replay(place: Place) -> None:
     replay = place.option.replay
     for service in replay.services if replay else ():
         for name, title, value in _shares(service, seed=replay.seed if replay else 0):
-            place.add(f"replay.{service.name}.{name}", f"{title}, {service.name}", value)
+            place.add(f"replay.{service.name}.{name}", message("{title}, {name}", title=title, name=service.name), value)
     for job in replay.jobs if replay else ():
         value = _share(job.share_in_time, source=_of_job(job, seed=replay.seed if replay else 0))
         place.add(f"replay.{job.name}.share_in_time", message("share of runs that meet the deadline, {name}", name=job.name), value)

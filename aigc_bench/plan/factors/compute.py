@@ -30,22 +30,22 @@ class ComputeFactor(Factor):
     def assess(self, context: Context) -> Assessment:
         """Assess the pool with the least head-room."""
         inputs = {message("busy machines, {name}", name=load.name): load.busy_machines for load in context.loads}
-        inputs["target utilisation"] = context.rules.target_utilisation
-        inputs["off-peak share"] = off_peak_share(context.demand, rules=context.rules)
-        inputs["availability of one server"] = context.rules.machine_availability
-        inputs["mean utilisation of all servers"] = mean_utilisation(
+        inputs[message("target utilisation")] = context.rules.target_utilisation
+        inputs[message("off-peak share")] = off_peak_share(context.demand, rules=context.rules)
+        inputs[message("availability of one server")] = context.rules.machine_availability
+        inputs[message("mean utilisation of all servers")] = mean_utilisation(
             context.loads, num_servers=context.servers, machine=context.machine
         )
         if not context.pools:
             return self.conclude(required=zero(self.unit), available=zero(self.unit), why=message("no load"), inputs=inputs)
         pool = min(context.pools, key=lambda pool: _headroom(pool))
-        pairs = {"machines": (pool.required_machines, pool.available_machines)}
+        pairs = {message("machines"): (pool.required_machines, pool.available_machines)}
         host_cores, cores = context.machine.host_cores, cores_needed(context.capability(load) for load in context.loads_of(pool))
         why = _why(context, pool)
         if host_cores is not None and cores is not None:
             fed = over(times(pool.available_machines, host_cores, unit="cores"), cores, unit=self.unit)
             # An accelerator that waits for its CPU cores counts only for the share that they can feed.
-            pairs["cores"] = (pool.required_machines, fed)
+            pairs[message("cores")] = (pool.required_machines, fed)
             inputs |= {
                 message("CPU cores that an accelerator asks"): cores,
                 message("CPU cores of an accelerator's share"): host_cores,

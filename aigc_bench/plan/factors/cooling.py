@@ -95,7 +95,7 @@ def _inlet(context: Context) -> dict[str, Estimate]:
     """Return the temperatures that are compared."""
     found = {message("warmest air that the server takes"): context.machine.inlet_limit_c}
     if context.site.inlet_c is not None:
-        found["supplied air"] = assumed(context.site.inlet_c, unit="degC", source=message("stated in the demand"))
+        found[message("supplied air")] = assumed(context.site.inlet_c, unit="degC", source=message("stated in the demand"))
     return {name: value for name, value in found.items() if value is not None}
 
 

@@ -34,10 +34,10 @@ class MemoryFactor(Factor):
         for place, size in (("host", context.machine.host_memory_bytes), ("device", context.machine.device_memory_bytes)):
             required = _fullest(context, place)
             if required is not None:
-                inputs[f"{place} memory required"] = required
+                inputs[message("{place} memory required", place=place)] = required
             # The host's memory is unknown where no data sheet states it; then the device alone is judged.
             if required is not None and size is not None:
-                inputs[f"{place} memory"] = size
+                inputs[message("{place} memory", place=place)] = size
                 pairs[place] = (required, times(size, context.rules.usable_memory, unit="B"))
         place_found = scarcest(pairs)
         if not context.pools:

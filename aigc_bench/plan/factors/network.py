@@ -41,17 +41,17 @@ class NetworkFactor(Factor):
         growth = context.demand.growth
         traffic = {service.name: traffic_bits_per_s(service, growth=growth) for service in _served(context)}
         inputs = {message("traffic at the peak, {name}", name=name): rate for name, rate in traffic.items()}
-        inputs["payload share of the link"] = context.rules.link_goodput
+        inputs[message("payload share of the link")] = context.rules.link_goodput
         everything = total(list(traffic.values()), unit=self.unit)
         busiest = _busiest(context)
-        inputs["traffic of all services"] = everything
+        inputs[message("traffic of all services")] = everything
         fed, exchanged = _of_jobs(context), _of_training(context)
         inputs |= fed | exchanged
         link, uplink = context.machine.network_bits_per_s, context.site.egress_bits_per_s
         pairs: Pairs = {}
         if link is not None:
             pairs |= _on_the_link(context, link, busiest, fed=fed, exchanged=exchanged)
-            inputs["link rate"] = link
+            inputs[message("link rate")] = link
         fabric = context.machine.fabric_bits_per_s
         if exchanged and fabric is not None:
             pairs[FABRIC] = (largest(list(exchanged.values())), times(fabric, context.rules.link_goodput, unit=self.unit))

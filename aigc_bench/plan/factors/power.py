@@ -34,7 +34,7 @@ class PowerFactor(Factor):
         site = context.site.power_w
         if site is not None:
             where = message("the site's IT power") if context.kind == "owned" else message("the power that the provider sells")
-            pairs[f"all servers, switches and storage on {where}"] = (found.everything, site)
+            pairs[message("all servers, switches and storage on {where}", where=where)] = (found.everything, site)
         why = scarcest(pairs) or next(iter(pairs))
         return self.conclude(required=pairs[why][0], available=pairs[why][1], why=why, inputs=inputs)
 

@@ -319,11 +319,13 @@ def _embodied(num_accelerators: int, catalogue: Catalogue) -> Estimate:
     server, card = catalogue.constant("embodied_server_kg"), catalogue.constant("embodied_accelerator_kg")
     if num_accelerators >= GPUS_OF_A_FULL_NODE:
         share = f"{num_accelerators} / {GPUS_OF_A_FULL_NODE} x " if num_accelerators > GPUS_OF_A_FULL_NODE else ""
-        return named(scaled(server, num_accelerators / GPUS_OF_A_FULL_NODE), f"{share}{server.source}")
+        words = message("{share}{source}", share=share, source=server.source)
+        return named(scaled(server, num_accelerators / GPUS_OF_A_FULL_NODE), words)
     host = assumed(
         1000, low=500, high=2100, unit=server.unit, source=message("making a two-socket server; {general}", general=GENERAL)
     )
-    return named(plus(host, scaled(card, num_accelerators)), f"{host.source} + {num_accelerators} x {card.source}")
+    words = message("{host} + {count} x {card}", host=host.source, count=num_accelerators, card=card.source)
+    return named(plus(host, scaled(card, num_accelerators)), words)
 
 
 def _price(server: ServerSpec, catalogue: Catalogue) -> Estimate:

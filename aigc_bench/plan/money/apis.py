@@ -12,6 +12,7 @@ from pydantic import Field
 from aigc_bench.catalog.records import ApiPrice
 from aigc_bench.core.errors import UnknownNameError
 from aigc_bench.core.messages import message
+from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.stats.estimates import estimate, named, plus, scaled, times
 from aigc_bench.plan.stats.price_aging import aged
@@ -53,13 +54,13 @@ class ApiOffer(Record):
     modality: str
     quality: Quality | None
     unit: str
-    detail: str = ""
+    detail: Sentence = ""
     input_usd: Estimate | None
     output_usd: Estimate | None
     as_of: str
     retires: str | None = None
     open_model: str | None = None
-    why_not: str | None = None
+    why_not: Sentence | None = None
 
 
 class Consumption(Record):

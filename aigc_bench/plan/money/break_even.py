@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import Field
 
 from aigc_bench.core.messages import message
+from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.stats.distributions import NUM_DRAWS, Array, draws, interval_of
 from aigc_bench.plan.stats.estimates import combined
@@ -29,13 +30,13 @@ class BreakEven(Record):
     the capacity of the machines.
     """
 
-    against: str
+    against: Sentence
     kind: Literal["utilisation", "volume"]
     at: Estimate | None
     p_own_cheaper: float = Field(ge=0, le=1)
     p_reachable: float = Field(ge=0, le=1)
     planned: float = Field(ge=0)
-    why: str
+    why: Sentence
 
 
 def against_api(

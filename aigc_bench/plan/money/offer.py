@@ -9,6 +9,7 @@ from pydantic import Field
 
 from aigc_bench.catalog.cloud_price import CloudTerm
 from aigc_bench.core.messages import message
+from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.stats.distributions import Z_P90
 
@@ -50,19 +51,19 @@ class Offer(Record):
 
     kind: OfferKind
     term: Term
-    name: str
+    name: Sentence
     accelerator: str
     num_accelerators: float = Field(gt=0)
     server: str | None = None
-    provider: str | None = None
+    provider: Sentence | None = None
     region: str | None = None
     instance: str | None = None
     price: Estimate | None = None
     unit: str
-    why_no_price: str | None = None
+    why_no_price: Sentence | None = None
     space_usd_per_kw_month: Estimate | None = None
     as_of: str | None = None
-    note: str | None = None
+    note: Sentence | None = None
     is_index: bool = False
     is_marketplace: bool = False
     interconnect: str | None = None

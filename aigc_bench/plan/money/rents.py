@@ -23,7 +23,7 @@ import numpy as np
 
 from aigc_bench.catalog.cloud_price import CloudPrice, CloudTerm
 from aigc_bench.catalog.records import AcceleratorSpec
-from aigc_bench.core.messages import message
+from aigc_bench.core.messages import joined, message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.money.offer import AN_INDEX, CLOUD_TERMS, Offer, RentKey, RentMarket
 from aigc_bench.plan.stats.distributions import Z_P90
@@ -97,11 +97,11 @@ def _newest(rows: Sequence[CloudPrice]) -> dict[RentKey, CloudPrice]:
 
 
 def _without_price(spec: AcceleratorSpec, term: CloudTerm, *, region: str | None) -> Offer:
-    words, where = term.replace("_", " "), f" in {region}" if region else ""
+    words, where = term.replace("_", " "), message(" in {region}", region=region) if region else ""
     return Offer(
         kind="cloud",
         term=term,
-        name=f"{spec.name}, {words}",
+        name=joined(", ", (spec.name, words)),
         accelerator=spec.id,
         num_accelerators=1,
         region=region,
@@ -183,5 +183,6 @@ def _price_today(row: CloudPrice, rent: float, *, market: RentMarket | None, cat
 def _name(row: CloudPrice) -> str:
     """Return whose instance it is and where, or which market index."""
     if row.kind == "index":
-        return f"{AN_INDEX} {row.provider.removesuffix(' index')}{f', {row.instance}' if row.instance else ''}"
+        of = joined(", ", filter(None, (row.provider.removesuffix(" index"), row.instance)))
+        return joined(" ", (AN_INDEX, of))
     return " ".join(part for part in (row.provider, row.instance or row.gpu_label, row.region) if part)

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from aigc_bench.core.messages import message
+from aigc_bench.core.messages import filled, joined, message
+from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import SECONDS_PER_YEAR, quantity
 from aigc_bench.plan.factors.base import Limits, all_factors, shortages
@@ -51,7 +52,7 @@ class Quote:
     """USD per request, and the source of that price in words."""
 
     usd: Estimate
-    whose: str
+    whose: Sentence
 
 
 def api_options(demand: Demand, *, catalogue: Catalogue, on: date) -> list[Option]:
@@ -103,17 +104,12 @@ def _open_question(service: Service) -> list[str]:
     """Return the open question of a latency SLO that no API guarantees."""
     slo = service.slo
     required = [
-        f"{name} of {quantity(limit, 's')}"
+        message("{name} of {limit}", name=name, limit=quantity(limit, "s"))
         for name, limit in (("TTFT", slo.ttft_s), ("TPOT", slo.tpot_s), ("latency", slo.latency_s))
         if limit is not None
     ]
-    verb = "are" if len(required) > 1 else "is"
-    words = " and ".join(required)
-    return (
-        [message("{name}: no API guarantees a latency; {words} {verb} required", name=service.name, words=words, verb=verb)]
-        if required
-        else []
-    )
+    words = joined(message(" and "), required)
+    return [message("{name}: no API guarantees the required {words}", name=service.name, words=words)] if required else []
 
 
 def price_per_request(service: Service, *, catalogue: Catalogue, on: date, limits: Constraints | None = None) -> Quote | None:
@@ -127,7 +123,11 @@ def price_per_request(service: Service, *, catalogue: Catalogue, on: date, limit
     )
     if service.api_model is not None:
         found = ((offer, _of_model(offer, request)) for offer in sold if offer.model == service.api_model)
-        return next((Quote(usd=cost, whose=f"{one.model} of {one.provider}") for one, cost in found if cost is not None), None)
+        named = message("{model} of {provider}")
+        quotes = (
+            Quote(usd=usd, whose=filled(named, model=one.model, provider=one.provider)) for one, usd in found if usd is not None
+        )
+        return next(quotes, None)
     # The first group that sells it: a host of the same model says more than the median of the market.
     for offers, whose in _nearest(service, [offer for offer in sold if offer.unit == item or item == "token"]):
         usd = market_price(offers, request)
@@ -200,12 +200,12 @@ def _option(demand: Demand, quotes: Mapping[str, Quote], *, reasons: Sequence[st
     factors = _factors(demand)
     refusals = (*reasons, *shortages(factors, Limits(site=demand.site, table=table_of("api"))), *over_budget)
     tightest = by_headroom(factors)
-    whose = [quote.whose if len(quotes) == 1 else f"{name}: {quote.whose}" for name, quote in quotes.items()]
+    whose = [quote.whose if len(quotes) == 1 else joined(": ", (name, quote.whose)) for name, quote in quotes.items()]
     return Option(
         rank=0,
         kind="api",
         term="per_use",
-        provider="; ".join(whose),
+        provider=joined("; ", whose),
         placement="dedicated",
         accelerator=None,
         server=None,

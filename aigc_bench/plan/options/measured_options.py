@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from aigc_bench.core.messages import joined
 from aigc_bench.plan.hardware.measured_runs import MeasuredMachine
 from aigc_bench.plan.options.assemble import Procurement, make_option
 from aigc_bench.plan.records.demand import Demand
@@ -49,7 +50,8 @@ def _examine(demand: Demand, run: MeasuredMachine, *, rules: Rules, is_alone: bo
     loads, gaps = loads_of(demand, machine=machine, rules=rules, with_invalid=run.with_invalid)
     if gaps and not is_alone:
         return Examined(
-            options=(), refused=tuple(Refusal(accelerator=machine.name, reason=f"{one.name}: {one.reason}") for one in gaps)
+            options=(),
+            refused=tuple(Refusal(accelerator=machine.name, reason=joined(": ", (one.name, one.reason))) for one in gaps),
         )
     # With a single load both are the same.
     placements: tuple[Placement, ...] = ("pooled", "dedicated") if len(loads) > 1 else ("pooled",)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
-from aigc_bench.core.messages import message
+from aigc_bench.core.messages import joined, message
 from aigc_bench.plan.hardware.hosts import ANYWHERE, Host, Place, cautions_of, why_no_framework, why_not_sold
 from aigc_bench.plan.money.annuity import annuity
 from aigc_bench.plan.money.kept_and_sent import transfers_of
@@ -132,7 +132,7 @@ def procurements_of(host: Host, machine: Machine, *, demand: Demand, market: Mar
             placement="shared",
             offer=offer,
             transfers=transfers_of(offer.provider or "", catalogue=market.catalogue),
-            questions=tuple(f"{offer.name}: {text}" for text in (*_doubts_of_rent(offer, on=market.day), *cautions)),
+            questions=tuple(joined(": ", (offer.name, text)) for text in (*_doubts_of_rent(offer, on=market.day), *cautions)),
         )
         for offer in market.rents_of(host)
         if (None if offer.is_index else max(1, round(offer.num_accelerators))) == terms.instance
@@ -178,7 +178,9 @@ def _purchases(host: Host, machine: Machine, *, demand: Demand, market: Market) 
     # Questions do not refuse: a buyer can settle them with a quote or a licence.
     open_ones = ((OF_A_FORM, host.server is None), (GEFORCE_LICENCE, "GeForce" in host.spec.name))
     cautions = cautions_of(host.spec, catalogue=market.catalogue, place=market.place)
-    questions = tuple(f"{machine.server}: {text}" for text in (*(text for text, is_open in open_ones if is_open), *cautions))
+    questions = tuple(
+        joined(": ", (machine.server, text)) for text in (*(text for text, is_open in open_ones if is_open), *cautions)
+    )
     racked = replace(host, machine=priced)
     own, shared = (room_maker(racked, demand, catalogue=market.catalogue, on=market.day, is_built=built) for built in (True, False))
     return (
@@ -200,7 +202,7 @@ def in_instances(machine: Machine, offer: Offer) -> Machine:
     # An instance may be larger or smaller than the server whose watts are known.
     share = size / machine.machines_per_server.value
     of = message("a price index is per accelerator") if offer.is_index else message("accelerators of one {name}", name=offer.name)
-    source = f"{of}, {offer.as_of}"
+    source = message("{of}, {as_of}", of=of, as_of=offer.as_of)
     of_one = ("peak_power_w", "full_power_w", "idle_power_w", "design_heat_w", "embodied_kg", "price_usd")
     return machine.model_copy(
         update={

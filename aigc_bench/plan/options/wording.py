@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from aigc_bench.core import registry
-from aigc_bench.core.messages import message, plural
+from aigc_bench.core.messages import capitalized, joined, message, plural
+from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Record
 from aigc_bench.plan.money.offer import AN_INDEX
 from aigc_bench.plan.records.plan import Option, Plan
@@ -16,28 +17,48 @@ def describe(option: Option) -> str:
     """Return an option in a line: ``buy 2 x dgx_h200 (16 x h200_sxm_141gb)``, ``rent 8 x l4 at ...``; of a mixed one every part."""
     if option.kind == "api":
         return (
-            message("call a commercial API ({provider})", provider=option.provider) if option.provider else "call a commercial API"
+            message("call a commercial API ({provider})", provider=option.provider)
+            if option.provider
+            else message("call a commercial API")
         )
-    verb = {"owned": "buy", "colocated": message("buy and colocate"), "cloud": "rent"}[option.kind]
-    if option.term == "kept":
-        verb = "keep"
     if option.parts:
-        return " and ".join(describe(part) for part in option.parts)
-    name = option.server or option.accelerator
+        return joined(message(" and "), [describe(part) for part in option.parts])
     if option.kind == "cloud":
-        term = option.term.replace("_", " ")
-        if name is not None and name.startswith(AN_INDEX):
-            return f"{verb} {option.num_accelerators} x {option.accelerator} at {name} ({term})"
-        return f"{verb} {option.num_servers} x {name} ({option.num_accelerators} x {option.accelerator}, {term})"
+        return _rented(option)
+    verbs = {"owned": message("buy"), "colocated": message("buy and colocate")}
+    verb = message("keep") if option.term == "kept" else verbs[option.kind]
+    name = option.server or option.accelerator
     # An assumed host is named by its content (``8x_l40s``), which would be said twice.
     each = option.num_accelerators // option.num_servers if option.num_servers else 0
     if name == f"{each}x_{option.accelerator}":
-        hosts = "a host" if option.num_servers == 1 else message("{num_servers} hosts, each", num_servers=option.num_servers)
+        hosts = (
+            message("a host") if option.num_servers == 1 else message("{num_servers} hosts, each", num_servers=option.num_servers)
+        )
         return message(
             "{verb} {hosts} with {each} x {accelerator}", verb=verb, hosts=hosts, each=each, accelerator=option.accelerator
         )
     held = f" ({option.num_accelerators} x {option.accelerator})" if option.accelerator else ""
-    return f"{verb} {option.num_servers} x {name}{held}"
+    return message("{verb} {count} x {name}{held}", verb=verb, count=option.num_servers, name=name, held=held)
+
+
+def _rented(option: Option) -> str:
+    name, term = option.server or option.accelerator, option.term.replace("_", " ")
+    if name is not None and name.startswith(AN_INDEX):
+        return message(
+            "rent {count} x {accelerator} at {name} ({term})",
+            count=option.num_accelerators,
+            accelerator=option.accelerator,
+            name=name,
+            term=term,
+        )
+    return message(
+        "rent {num_servers} x {name} ({count} x {accelerator}, {term})",
+        num_servers=option.num_servers,
+        name=name,
+        count=option.num_accelerators,
+        accelerator=option.accelerator,
+        term=term,
+    )
 
 
 def reserve_words(option: Option, *, confidence: float) -> list[str]:
@@ -117,11 +138,11 @@ CONSTRAINTS, OTHER = "constraints", message("market availability")
 class Forbidding(Record):
     """A factor that rules out ``count`` options, ``alone`` of them for no other reason; ``nearest`` has the fewest reasons."""
 
-    factor: str
+    factor: Sentence
     count: int
     alone: int
     nearest: Option
-    reason: str
+    reason: Sentence
 
 
 def forbidding(plan: Plan) -> tuple[Forbidding, ...]:
@@ -142,14 +163,15 @@ def in_the_way(plan: Plan) -> str | None:
     first = next((one for one in forbidding(plan) if one.alone), None)
     if first is None:
         return None
-    verb = "are" if first.factor == CONSTRAINTS else "is"
-    name = f"{first.factor[0].upper()}{first.factor[1:]}"
-    it = "them" if first.factor == CONSTRAINTS else "it"
+    if first.factor == CONSTRAINTS:
+        return message(
+            "Constraints are the obstacle: without them, {alone} of {num_options} options would meet the demand",
+            alone=first.alone,
+            num_options=len(plan.options),
+        )
     return message(
-        "{name} {verb} the obstacle: without {it}, {alone} of {num_options} options would meet the demand",
-        name=name,
-        verb=verb,
-        it=it,
+        "{name} is the obstacle: without it, {alone} of {num_options} options would meet the demand",
+        name=capitalized(first.factor),
         alone=first.alone,
         num_options=len(plan.options),
     )

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from typing import get_args
 
+from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Basis, Estimate, Record
 from aigc_bench.plan.records.plan import Assumption, Option, Plan
 from aigc_bench.plan.risk.value_of_information import RestsOn, ValueOfMeasurement, basis_of, best_measurements, doubts_of
@@ -24,8 +25,8 @@ class BasisView(Record):
     counts: tuple[tuple[Basis, int], ...]
     measurements: tuple[ValueOfMeasurement, ...]
     worthwhile: tuple[ValueOfMeasurement, ...]
-    doubts: tuple[str, ...]
-    measured: tuple[tuple[str, str], ...]
+    doubts: tuple[Sentence, ...]
+    measured: tuple[tuple[Sentence, Sentence], ...]
 
 
 def basis_view(plan: Plan, option: Option | None) -> BasisView:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Record
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.records.replay import ReplayedJob, ReplayedService
@@ -12,7 +13,7 @@ from aigc_bench.plan.records.replay import ReplayedJob, ReplayedService
 class Latency(Record):
     """A latency at the percentile of the SLO, simulated and analytic; ``limit_s`` is the SLO."""
 
-    name: str
+    name: Sentence
     share: float
     simulated_s: float
     analytic_s: float | None
@@ -34,7 +35,7 @@ class CheckView(Record):
     is_met: bool
     services: tuple[CheckedService, ...]
     jobs: tuple[ReplayedJob, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Sentence, ...]
 
 
 def check_view(option: Option) -> CheckView | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aigc_bench.core.messages import message
+from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.output.shown_number import Shown, item_of, key_of, round_counts
 from aigc_bench.plan.records.plan import Option
@@ -15,16 +16,16 @@ A_KILOGRAM = 1.0
 class UnitCost(Record):
     """Cost and greenhouse gases of a count of units of one load; ``per`` is the count in words, such as ``million tokens``."""
 
-    name: str
-    per: str
+    name: Sentence
+    per: Sentence
     cost: Shown
 
 
 class UnitCarbon(Record):
     """Greenhouse gases of a count of units of one load, in kg where it is one at least, else in g."""
 
-    name: str
-    per: str
+    name: Sentence
+    per: Sentence
     carbon: Shown
 
 
@@ -32,7 +33,7 @@ class CostRow(Record):
     """One line of a year's cost, with its formula."""
 
     cost: Shown
-    formula: str
+    formula: Sentence
 
 
 class Totals(Record):
@@ -53,7 +54,7 @@ class BillRows(Record):
     server: str | None
     has_price: bool
     lines: tuple[BillLine, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Sentence, ...]
 
 
 def totals(option: Option) -> Totals:

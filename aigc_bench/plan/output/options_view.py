@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aigc_bench.core.messages import message
+from aigc_bench.core.messages import joined, message
+from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Record
 from aigc_bench.plan.options.wording import Forbidding, describe, forbidding, in_the_way, reasons_of
 from aigc_bench.plan.records.demand import OptionKind
@@ -24,8 +25,8 @@ class OptionRow(Record):
     """An option with its place in the comparison; ``relative_cost`` is over the recommendation's, ``None`` if that is free."""
 
     option: Option
-    what: str
-    kind: str
+    what: Sentence
+    kind: Sentence
     relative_cost: float | None
     is_recommended: bool
     is_below_confidence: bool
@@ -35,8 +36,8 @@ class RefusedRow(Record):
     """A refused option with its first reasons, one of each factor."""
 
     option: Option
-    what: str
-    why_not: str
+    what: Sentence
+    why_not: Sentence
 
 
 class OptionsView(Record):
@@ -53,14 +54,14 @@ class OptionsView(Record):
     short: tuple[OptionRow, ...]
     accepted: tuple[Option, ...]
     refused: tuple[RefusedRow, ...]
-    refused_kinds: tuple[tuple[str, str], ...]
+    refused_kinds: tuple[tuple[Sentence, Sentence], ...]
     never: tuple[Refusal, ...]
 
 
 class Obstacles(Record):
     """Why no option is accepted: the main obstacle as a sentence, and every factor that rules options out."""
 
-    main: str | None
+    main: Sentence | None
     factors: tuple[Forbidding, ...]
     num_options: int
 
@@ -158,7 +159,7 @@ def why_not(option: Option) -> str:
     """Return the first reasons of a refused option, one of each factor, and how many more there are."""
     found = list(reasons_of(option).values())
     more = len(found) - NUM_REASONS
-    return "; ".join(found[:NUM_REASONS]) + (message("; and {more} more", more=more) if more > 0 else "")
+    return joined("; ", [*found[:NUM_REASONS], *([message("and {more} more", more=more)] if more > 0 else [])])
 
 
 def obstacles(plan: Plan) -> Obstacles:

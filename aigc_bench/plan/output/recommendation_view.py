@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from aigc_bench.core.messages import message
+from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Basis, Estimate, Record
 from aigc_bench.plan.factors.base import in_order
 from aigc_bench.plan.options.wording import describe, reserve_words, statistically_tied, tie, why
@@ -19,7 +20,7 @@ from aigc_bench.plan.records.plan import Option, Plan
 class Bottleneck(Record):
     """A factor with its head-room; ``None`` if there is a requirement and nothing available."""
 
-    name: str
+    name: Sentence
     headroom: float | None
 
 
@@ -39,7 +40,7 @@ class LoadSetting(Record):
 class LoadRow(Record):
     """A load of the option: its peak, what it needs, and the setting it runs in (``None`` for an API)."""
 
-    name: str
+    name: Sentence
     item: str
     setting: LoadSetting | None
     peak: Shown
@@ -53,11 +54,11 @@ class LoadRow(Record):
 class FactorRow(Record):
     """A factor's assessment; ``part`` is the part of a mixed option that has the least head-room."""
 
-    name: str
+    name: Sentence
     found: Assessment
     required: Shown
     available: Shown
-    part: str | None
+    part: Sentence | None
 
     @property
     def used_percent(self) -> float | None:
@@ -75,12 +76,12 @@ class RecommendationView(Record):
 
     option: Option
     is_accepted: bool
-    what: str
-    why: str | None
-    reserve: tuple[str, ...]
+    what: Sentence
+    why: Sentence | None
+    reserve: tuple[Sentence, ...]
     tied: tuple[int, ...]
-    tie: str | None
-    questions: tuple[str, ...]
+    tie: Sentence | None
+    questions: tuple[Sentence, ...]
     bottlenecks: tuple[Bottleneck, ...]
     loads: tuple[LoadRow, ...]
     factors: tuple[FactorRow, ...]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.options.wording import describe
 from aigc_bench.plan.records.plan import Plan
@@ -23,7 +24,7 @@ class RentOrBuyView(Record):
     """The cheapest purchase and its alternatives."""
 
     found: RentVsBuy
-    own: str
+    own: Sentence
     rivals: tuple[RivalRow, ...]
 
 

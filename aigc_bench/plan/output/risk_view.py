@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from aigc_bench.core.messages import message, plural
+from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Record
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.output.shown_number import ShownProbability, key_of
@@ -88,9 +89,9 @@ class RiskView(Record):
     cost_drivers: tuple[Swing, ...]
     slo_drivers: tuple[Swing, ...]
     safer: Safer | None
-    choices: tuple[str, ...]
+    choices: tuple[Sentence, ...]
     regret: tuple[Regret, ...]
-    alternative: str | None
+    alternative: Sentence | None
     growth_path: GrowthPath | None
     is_staged: bool
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from aigc_bench.core.messages import message
+from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.stats.estimates import scaled
 
-ROUND_COUNTS = ((1.0, ""), (1e3, "1,000 "), (1e6, "million "), (1e9, "billion "))
+ROUND_COUNTS = ((1.0, ""), (1e3, message("1,000 ")), (1e6, message("million ")), (1e9, message("billion ")))
 CENT = 0.01
 
 
@@ -35,7 +37,7 @@ def item_of(cost: Estimate) -> str:
 
 def _round(item: str, usd: float) -> tuple[float, str]:
     count, words = next((pair for pair in ROUND_COUNTS if usd * pair[0] >= CENT), ROUND_COUNTS[-1])
-    return count, f"{words}{item}s" if count > 1 else item
+    return count, message("{count}{item}s", count=words, item=item) if count > 1 else item
 
 
 class Shown(Record):
@@ -45,11 +47,11 @@ class Shown(Record):
     """
 
     key: str
-    name: str
+    name: Sentence
     value: Estimate | None
     times: float = 1.0
     unit: str | None = None
-    missing: str = "unknown"
+    missing: Sentence = "unknown"
 
     @property
     def printed(self) -> Estimate | None:
@@ -63,9 +65,9 @@ class ShownProbability(Record):
     """A probability over Monte Carlo scenarios, under its key; ``missing`` says why there is none."""
 
     key: str
-    name: str
+    name: Sentence
     share: float | None
-    missing: str = "unknown"
+    missing: Sentence = "unknown"
 
 
 def key_of(option: Option) -> str:

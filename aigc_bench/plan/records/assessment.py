@@ -15,10 +15,10 @@ class CostLine(Record):
     """One line of a year's cost, with its formula and the formula's inputs by name."""
 
     key: str
-    name: str
+    name: Sentence
     usd_per_year: Estimate
-    formula: str
-    inputs: Mapping[str, Estimate] = Field(default_factory=dict)
+    formula: Sentence
+    inputs: Mapping[Sentence, Estimate] = Field(default_factory=dict)
 
 
 FactorVerdict = Literal["ok", "tight", "short", "unknown", "provider"]
@@ -32,15 +32,15 @@ class Assessment(Record):
     """
 
     factor: str
-    title: str
+    title: Sentence
     required: Estimate | None = None
     available: Estimate | None = None
     unit: str
     headroom: float | None = None
     verdict: FactorVerdict
     why: Sentence
-    formula: str
-    source: str
-    inputs: Mapping[str, Estimate] = Field(default_factory=dict)
+    formula: Sentence
+    source: Sentence
+    inputs: Mapping[Sentence, Estimate] = Field(default_factory=dict)
     derived: Mapping[str, Estimate] = Field(default_factory=dict, exclude=True, repr=False)
     """``headroom`` as an Estimate that knows how it was computed."""

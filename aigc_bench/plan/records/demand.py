@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Estimate, Mode, OwnModel, Record, Setting
 from aigc_bench.plan.records.owned import Owned
 from aigc_bench.plan.records.quote import Quote
@@ -32,8 +33,8 @@ class Arrival(Record):
 
     peak_requests_per_s: Estimate
     duty: Estimate
-    formula: str
-    parts: Mapping[str, Estimate] = Field(default_factory=dict)
+    formula: Sentence
+    parts: Mapping[Sentence, Estimate] = Field(default_factory=dict)
     hourly: tuple[float, ...] | None = None
     day: tuple[float, ...] = Field(default=(1.0,) * 24, min_length=24, max_length=24)
     cv2: float = Field(default=1.0, ge=0)
@@ -219,4 +220,4 @@ class Demand(Record):
     constraints: Constraints = Constraints()
     growth: Growth | None = None
     availability: float = Field(default=0.999, gt=0, lt=1)
-    notes: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()

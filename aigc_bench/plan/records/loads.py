@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Estimate, Record
 
 Placement = Literal["pooled", "shared", "dedicated"]
@@ -67,4 +68,4 @@ class Unplanned(Record):
     """A service or job that is not in the plan, and why."""
 
     name: str
-    reason: str
+    reason: Sentence

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Estimate, Mode, Record, Verdict
 from aigc_bench.plan.records.demand import CoolingMethod
 
@@ -56,7 +57,7 @@ class Machine(Record):
     """
 
     name: str
-    server: str
+    server: Sentence
     accelerator: str | None = None
     machines_per_server: Estimate
     capabilities: tuple[Capability, ...]
@@ -77,4 +78,4 @@ class Machine(Record):
     inlet_limit_c: Estimate | None = None
     price_usd: Estimate
     embodied_kg: Estimate
-    notes: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()

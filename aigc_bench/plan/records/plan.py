@@ -39,10 +39,10 @@ class Option(Record):
     rank: int
     kind: OptionKind = "owned"
     term: str = "purchase"
-    provider: str | None = None
+    provider: Sentence | None = None
     placement: Placement
     accelerator: str | None
-    server: str | None
+    server: Sentence | None
     machine: Machine | None = None
     loads: tuple[Load, ...] = ()
     room: Room | None = None
@@ -89,7 +89,7 @@ class Assumption(Record):
     """An assumption of the plan that was not measured here, under its explain key."""
 
     key: str
-    title: str
+    title: Sentence
     value: Estimate
 
 
@@ -97,7 +97,7 @@ class Refusal(Record):
     """Something that was examined and never became an option, and why."""
 
     accelerator: str
-    reason: str
+    reason: Sentence
 
 
 OPTION_COLUMNS = (
@@ -121,13 +121,13 @@ class Plan(Record):
     recommendation: int | None
     assumptions: tuple[Assumption, ...]
     unplanned: tuple[Unplanned, ...] = ()
-    not_included: tuple[str, ...] = ()
+    not_included: tuple[Sentence, ...] = ()
     certainty: PlanRisk | None = None
     quotes: tuple[QuotedPlan, ...] = ()
     owned: OwnedPlan | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()
     """Warnings for the reader, such as invalid measurements that were left out."""
-    method: str
+    method: Sentence
 
     @property
     def loads(self) -> tuple[Load, ...]:

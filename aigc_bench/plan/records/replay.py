@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
+from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Record
 
 
@@ -37,9 +38,9 @@ class ReplayedService(Record):
     num_replicas: int
     num_simulated_replicas: int
     num_requests: int
-    method: str
+    method: Sentence
     is_met: bool
-    notes: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()
 
     @property
     def gap(self) -> float | None:

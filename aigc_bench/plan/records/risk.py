@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
+from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Estimate, Record
 
 
@@ -15,7 +16,7 @@ class Swing(Record):
     ``low`` and ``high`` are the input's own 10th and 90th percentile over its median. ``p_slo_*`` is ``None`` for an API.
     """
 
-    name: str
+    name: Sentence
     low: float
     high: float
     tco_low_usd: float
@@ -55,7 +56,7 @@ class Regret(Record):
     """
 
     rank: int
-    what: str
+    what: Sentence
     p_slo: float | None
     num_worlds: int
     p_cheapest: float = Field(ge=0, le=1)
@@ -67,7 +68,7 @@ class SaferOption(Record):
     """The cheapest accepted option that reaches the wanted P(SLO)."""
 
     rank: int
-    what: str
+    what: Sentence
     p_slo: float
     tco_usd: float
 
@@ -82,7 +83,7 @@ class MoreServers(Record):
     num_servers: int
     p_slo: float
     tco_usd: float
-    hindrance: str | None = None
+    hindrance: Sentence | None = None
 
 
 class Safer(Record):
@@ -118,7 +119,7 @@ class GrowthPath(Record):
     staged_usd: Estimate | None
     at_once_usd: Estimate | None
     price_ratio: Estimate
-    note: str
+    note: Sentence
 
 
 class PlanRisk(Record):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aigc_bench.core import registry
+from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.records.demand import Site
 
@@ -23,8 +24,8 @@ class SiteKey:
     """
 
     name: str
-    title: str
-    meaning: str
+    title: Sentence
+    meaning: Sentence
     unit: str
     low: float
     high: float

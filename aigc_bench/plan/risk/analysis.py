@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aigc_bench.core.messages import message
+from aigc_bench.core.messages import filled, joined, message
 from aigc_bench.plan.options.wording import describe
 from aigc_bench.plan.records.plan import Option, Plan
 from aigc_bench.plan.records.risk import PlanRisk, Regret, Swing, Tornado
@@ -143,7 +143,9 @@ def with_risk(plan: Plan, *, catalogue: Catalogue, seed: int = 0) -> Plan:
     close = [sampled_option(option, context) for option in plan.options[:CLOSE]]
     options = [with_probabilities(one, context) for one in close]
     options += [with_probabilities(sampled_option(option, few), few, is_close=False) for option in plan.options[CLOSE:]]
-    updated = plan.model_copy(update={"options": tuple(options), "method": f"{plan.method} {METHOD.format(num=NUM_SCENARIOS)}"})
+    updated = plan.model_copy(
+        update={"options": tuple(options), "method": joined(" ", (plan.method, filled(METHOD, num=NUM_SCENARIOS)))}
+    )
     # Costs in all scenarios are kept; only the record around them has changed.
     pairs = [replace(one, option=option) for one, option in zip(close, options[: len(close)], strict=True)]
     found = _plan_risk(updated, pairs, context, catalogue=catalogue)

@@ -166,7 +166,7 @@ def _of_slo(swing: Swing, many: Estimate) -> dict[str, Estimate]:
                 message("share that meets every SLO and deadline, of {tenth}", tenth=_tenth(end)),
                 swing_key("slo", swing.name, end),
             )
-            found[key] = fraction(value, Derivation(None, (many,), formula, None, key, f"P(SLO), {_at(swing, end)}"))
+            found[key] = fraction(value, Derivation(None, (many,), formula, None, key, message("P(SLO), {at}", at=_at(swing, end))))
     return found
 
 
@@ -175,7 +175,7 @@ def _tenth(end: str) -> str:
 
 
 def _at(swing: Swing, end: str) -> str:
-    return f"{swing.name} at {'P10' if end == 'low' else 'P90'}"
+    return message("{name} at {percentile}", name=swing.name, percentile="P10" if end == "low" else "P90")
 
 
 def _of_safer(found: Safer, scenarios: Estimate) -> dict[str, Estimate]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aigc_bench.core.derivation import derivation_of, restated
-from aigc_bench.core.messages import message
+from aigc_bench.core.messages import joined, message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.records.demand import Constraints
 from aigc_bench.plan.records.plan import Option
@@ -76,7 +76,7 @@ def interval(value: Estimate, scenarios: Array | None, num: int) -> Estimate:
         return value
     low, high = (float(end) for end in np.quantile(scenarios, (0.1, 0.9)))
     drawn, found = message("interval: P10 to P90 of {num} Monte Carlo scenarios", num=num), derivation_of(value)
-    source = "; ".join(filter(None, (value.source, drawn)))
-    formula = f"{found.formula}; {drawn}" if found is not None and found.formula else None
+    source = joined("; ", filter(None, (value.source, drawn)))
+    formula = joined("; ", (found.formula, drawn)) if found is not None and found.formula else None
     # The central value can lie outside of P10 to P90 where inputs are skewed.
     return restated(value, formula=formula, low=min(low, value.value), high=max(high, value.value), source=source)

@@ -13,6 +13,7 @@ import numpy as np
 
 from aigc_bench.core.derivation import Derivation, record
 from aigc_bench.core.messages import message
+from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.money.break_even import BreakEven, against_api
 from aigc_bench.plan.money.option_cost import HOURS_PER_YEAR
@@ -34,7 +35,7 @@ class Rival(Record):
     """An alternative to owning: its cost in a year of the planned volume, and its break-even with owning."""
 
     rank: int
-    name: str
+    name: Sentence
     is_elastic: bool
     usd_per_year: Estimate
     break_even: BreakEven | None

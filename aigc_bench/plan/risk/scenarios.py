@@ -191,5 +191,5 @@ def price_factor(name: str, *, drift: Estimate, term: str, years: float, scenari
     factor = paid / count
     # A price that is fixed for the whole life has no walk to report.
     if count > locked:
-        scenarios.inputs[f"{name} over the years"] = factor
+        scenarios.inputs[message("{name} over the years", name=name)] = factor
     return factor

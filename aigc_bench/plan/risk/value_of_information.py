@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 
 from aigc_bench.core import registry
 from aigc_bench.core.messages import message
+from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Basis, Estimate, Record
 from aigc_bench.plan.records.loads import Load
 from aigc_bench.plan.records.machine import Capability, Machine
@@ -28,11 +29,11 @@ class RestsOn(Record):
     """An input of the recommended option, and whether it was measured, modelled or assumed."""
 
     load: str
-    quantity: str
+    quantity: Sentence
     value: float
     unit: str
     basis: Basis
-    source: str | None
+    source: Sentence | None
     reasons: tuple[str, ...] = ()
 
 

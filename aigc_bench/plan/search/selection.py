@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from aigc_bench.core.messages import joined
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.hardware.hosts import Host
 from aigc_bench.plan.money.annuity import annuity
@@ -99,7 +100,7 @@ def choose(
     good = rows & found.fits_with(left.memory) & found.meets(slo, slower=left.time)
     if good.any():
         return Choice(row=_least(np.where(good, cost, np.inf)), refusal=None)
-    refusal = f"{workload.name}: {why_none(found, found.of(host.spec.id), slo, max_devices=limit)}"
+    refusal = joined(": ", (workload.name, why_none(found, found.of(host.spec.id), slo, max_devices=limit)))
     fitting = rows & found.fits
     # Nothing fits: the nearest miss in memory makes the refused option readable.
     if not fitting.any():

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from aigc_bench.catalog.records import CoolingMethod
-from aigc_bench.core.messages import message
+from aigc_bench.core.messages import joined, message
+from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.stats.estimates import ceil, counted, known_as, named, scaled, total
 from aigc_bench.plan.stats.price_aging import hardware_price
@@ -45,18 +46,18 @@ class BillLine(Record):
     """
 
     key: str
-    name: str
+    name: Sentence
     category: Category
     count: int = Field(ge=0)
     unit_usd: Estimate | None = None
-    why_no_price: str | None = None
+    why_no_price: Sentence | None = None
     peak_w: float | None = Field(default=None, ge=0)
     heat_w: float | None = Field(default=None, ge=0)
     rack_units: float | None = Field(default=None, gt=0)
     weight_kg: float | None = Field(default=None, gt=0)
     cooling: CoolingMethod = "air"
-    source: str
-    note: str | None = None
+    source: Sentence
+    note: Sentence | None = None
 
     @property
     def usd(self) -> Estimate | None:
@@ -82,7 +83,7 @@ class Bill(Record):
     def unpriced(self) -> tuple[str, ...]:
         """Return the lines that are in no sum, each with its reason; NICs are paid with the server."""
         return tuple(
-            f"{line.name}: {line.why_no_price}"
+            joined(": ", (line.name, line.why_no_price or ""))
             for line in self.lines
             # NICs are in the server's price, spares repeat a line that is named already.
             if line.count and line.unit_usd is None and line.category not in ("nic", "spare")
@@ -133,7 +134,7 @@ def nic_lines(server: ServerSpec, *, count: int) -> tuple[BillLine, ...]:
     return tuple(
         BillLine(
             key=f"nic_{kind.replace('-', '')}",
-            name=f"{kind} NIC{speed}",
+            name=message("{kind} NIC{speed}", kind=kind, speed=speed),
             category="nic",
             count=count * number,
             why_no_price=IN_THE_SERVER,
@@ -153,7 +154,7 @@ def item_line(
     watts = item.max_power_w or item.typical_power_w
     return BillLine(
         key=f"{role.replace(' ', '_')}.{item.id}",
-        name=f"{role}: {item.name}",
+        name=joined(": ", (role, item.name)),
         category=category,
         count=count * pieces,
         unit_usd=price,
@@ -178,7 +179,9 @@ def spare_lines(lines: Iterable[BillLine], *, share: Estimate) -> tuple[BillLine
                 "peak_w": None,
                 "heat_w": None,
                 "rack_units": None,
-                "note": f"{100 * share.value:.0f} % of {line.count}, {share.source}",
+                "note": message(
+                    "{percent:.0f} % of {count}, {source}", percent=100 * share.value, count=line.count, source=share.source
+                ),
             }
         )
         for line in lines

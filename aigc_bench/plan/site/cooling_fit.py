@@ -17,6 +17,7 @@ from pydantic import Field
 from aigc_bench.catalog.records import CoolingMethod
 from aigc_bench.core.derivation import Derivation, record
 from aigc_bench.core.messages import message
+from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.site.power_chain import DESIGN_RISE_K, airflow_cfm, water_l_per_min
 from aigc_bench.plan.stats.distributions import Z_P90
@@ -63,7 +64,7 @@ class CoolingFit(Record):
     airflow_cfm: float
     water_l_per_min: float
     pue: Estimate
-    why: str
+    why: Sentence
 
 
 def cooling_fit(

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from aigc_bench.catalog.records import NetworkItem, ServerSpec
-from aigc_bench.core.messages import message
+from aigc_bench.core.messages import joined, message
+from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Record
 from aigc_bench.plan.site.bill import BillLine, item_line
 from aigc_bench.plan.site.fabric import Fabric, management_switches, size_fabric
@@ -42,7 +43,7 @@ class Networks(Record):
     front_end: Fabric
     num_management_switches: int
     lines: tuple[BillLine, ...]
-    missing: tuple[str, ...] = ()
+    missing: tuple[Sentence, ...] = ()
 
 
 def switch_for(bytes_per_s: float, *, catalogue: Catalogue) -> NetworkItem | None:
@@ -148,38 +149,40 @@ def _fabric_lines(
         fabric = size_fabric(num_nodes, nics_per_node=nics, ports=switch.num_ports, oversubscription=ratio)
     except ValueError as problem:
         return _no_fabric(), [], [message("{role} network: {problem}", role=role, problem=problem)]
-    levels = (("leaf", fabric.leaves), ("spine", fabric.spines), ("super-spine", fabric.super_spines))
+    levels = ((message("leaf"), fabric.leaves), (message("spine"), fabric.spines), (message("super-spine"), fabric.super_spines))
     lines = [
-        item_line(switch, role=f"{role} {level}", count=count, catalogue=catalogue, on=on, category="switch")
+        item_line(switch, role=joined(" ", (role, level)), count=count, catalogue=catalogue, on=on, category="switch")
         for level, count in levels
         if count
     ]
-    missing = []
-    for name, count, distance in (
+    links = (
         (message("NIC link"), fabric.nic_links, runs.nic_to_leaf_m),
-        ("uplink", fabric.leaf_uplinks + fabric.spine_uplinks, runs.leaf_to_spine_m),
-    ):
-        if not count:
-            continue
-        link = link_for(distance, bytes_per_s=rate, catalogue=catalogue)
-        if link is None:
-            missing.append(
-                message(
-                    "{role} {name}s: no cable of {rate:g} Gbit/s over {distance:g} m in the catalogue",
-                    role=role,
-                    name=name,
-                    rate=rate * 8 / 1000000000.0,
-                    distance=distance,
-                )
-            )
-            lines.append(
-                _unknown_link(f"{role} {name}", count=count, why=message("no cable of that rate and reach in the catalogue"))
-            )
-            continue
-        lines.append(
-            item_line(link[0], role=f"{role} {name}", count=count, catalogue=catalogue, on=on, category="cable", pieces=link[1])
-        )
+        (message("uplink"), fabric.leaf_uplinks + fabric.spine_uplinks, runs.leaf_to_spine_m),
+    )
+    missing = []
+    for name, count, distance in links:
+        if count:
+            of = joined(" ", (role, name))
+            line, absent = _link_line(of, count=count, distance_m=distance, rate=rate, catalogue=catalogue, on=on)
+            lines.append(line)
+            missing += [absent] if absent else []
     return fabric, lines, missing
+
+
+def _link_line(
+    of: str, *, count: int, distance_m: float, rate: float, catalogue: Catalogue, on: date
+) -> tuple[BillLine, str | None]:
+    """Return the cables of one kind of link; where the catalogue has none, a line without price and what is missing."""
+    link = link_for(distance_m, bytes_per_s=rate, catalogue=catalogue)
+    if link is not None:
+        return item_line(link[0], role=of, count=count, catalogue=catalogue, on=on, category="cable", pieces=link[1]), None
+    missing = message(
+        "{links}s: no cable of {rate:g} Gbit/s over {distance:g} m in the catalogue",
+        links=of,
+        rate=rate * 8 / 1000000000.0,
+        distance=distance_m,
+    )
+    return _unknown_link(of, count=count, why=message("no cable of that rate and reach in the catalogue")), missing
 
 
 def _unknown_link(name: str, *, count: int, why: str) -> BillLine:
@@ -196,6 +199,6 @@ def _unknown_link(name: str, *, count: int, why: str) -> BillLine:
 def _management_lines(number: int, *, ports: int, catalogue: Catalogue, on: date) -> list[BillLine]:
     switch, cable = catalogue.network[MANAGEMENT_SWITCH], catalogue.network[MANAGEMENT_CABLE]
     return [
-        item_line(switch, role="management", count=number, catalogue=catalogue, on=on, category="switch"),
+        item_line(switch, role=message("management"), count=number, catalogue=catalogue, on=on, category="switch"),
         item_line(cable, role=message("management cable"), count=ports, catalogue=catalogue, on=on, category="cable"),
     ]

@@ -17,6 +17,7 @@ from pydantic import Field
 
 from aigc_bench.catalog.records import CoolingMethod
 from aigc_bench.core.messages import message
+from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Record
 from aigc_bench.plan.site.bill import BillLine
 
@@ -50,7 +51,7 @@ class Position(Record):
     """One piece of equipment: ``bottom_u`` is the lowest rack unit it fills, counted from 1."""
 
     key: str
-    name: str
+    name: Sentence
     bottom_u: int
     height_u: int
 
@@ -72,10 +73,10 @@ class Unplaced(Record):
     """Equipment that could not be placed, and the limit that forbids it; ``None`` where its height is not known."""
 
     key: str
-    name: str
+    name: Sentence
     count: int
     limit: Limit | None
-    reason: str
+    reason: Sentence
 
 
 class Layout(Record):
@@ -83,7 +84,7 @@ class Layout(Record):
 
     racks: tuple[Rack, ...]
     unplaced: tuple[Unplaced, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()
 
 
 class _Space:

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from aigc_bench.catalog.records import ServerSpec
 from aigc_bench.core.messages import message
+from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.site.bill import Bill, BillLine, Category, merged, nic_lines, node_line, spare_lines
 from aigc_bench.plan.site.cooling_fit import CoolingFit, RoomCooling, cooling_fit, rack_limit_w
@@ -18,7 +19,7 @@ from aigc_bench.plan.site.network_design import Distances, Networks, make_networ
 from aigc_bench.plan.site.power_chain import Feeds, Redundancy, feeds_for, installed_share
 from aigc_bench.plan.site.racks import MOST_PIECES, OWN_RACK_U, Layout, Rack, RackLimits, lay_out
 from aigc_bench.plan.site.storage_system import DRIVE, StorageNeed, bought_bytes, drive_lines, storage_lines
-from aigc_bench.plan.stats.estimates import scaled
+from aigc_bench.plan.stats.estimates import known_as, scaled
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
@@ -77,7 +78,7 @@ class Room(Record):
     feeds: Feeds | None
     fit: CoolingFit | None
     it_peak_w: float
-    notes: tuple[str, ...]
+    notes: tuple[Sentence, ...]
     drives_per_server: int = 0
     is_data_shared: bool = False
     shared_bytes: float = 0.0
@@ -205,9 +206,11 @@ def _plant_line(room: RoomCooling, count: int | None, *, catalogue: Catalogue, h
     watts = {name: catalogue.cooling[name].estimate().value for name in units}
     size = _module_w(heat_w, tuple(watts.values()))
     unit = next(name for name in units if watts[name] == size)
-    usd = scaled(catalogue.cooling[capex].estimate(), size / 1000, unit="usd")
+    row = catalogue.cooling[capex]
+    per_kw = known_as(row.estimate(), f"catalogue.{capex}", message("price of {name} per kW", name=row.name))
+    usd = scaled(per_kw, size / 1000, unit="usd")
     number = math.ceil(heat_w / size - 1e-9) + 1 if count is None else count
-    note = message("one more than needed (N+1)") if count is None else "one a rack"
+    note = message("one more than needed (N+1)") if count is None else message("one per rack")
     return _line(f"cooling_{room}", catalogue.cooling[unit].name, number, usd, category="cooling", note=note)
 
 

@@ -58,9 +58,11 @@ def aged(price: Estimate, *, as_of: str, on: date, drift: Estimate) -> Estimate:
     down = math.hypot(math.log(price.value / price.low), walk)
     up = math.hypot(math.log(price.high / price.value), walk)
     # Below 0.05 years the age would be printed as 0.0.
-    old = message("; {years:.1f} years old on {on}", years=years, on=on.isoformat()) if years >= 0.05 else ""
+    source = price.source
+    if years >= 0.05:
+        source = message("{source}; {years:.1f} years old on {on}", source=source, years=years, on=on.isoformat())
     ends = {"low": price.value * math.exp(-down), "high": price.value * math.exp(up)}
-    return price.model_copy(update={**ends, "source": f"{price.source}{old}"})
+    return price.model_copy(update={**ends, "source": source})
 
 
 def hardware_price(row: AcceleratorSpec | ServerSpec | NetworkItem, *, catalogue: Catalogue, on: date) -> Estimate | None:

@@ -9,6 +9,7 @@ import numpy as np
 from aigc_bench.catalog.loader import Catalogue
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core.messages import message
+from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.predict.closed_form.columns import ModelRow, NotPredictable
 from aigc_bench.predict.closed_form.language_rows import language_row
@@ -35,7 +36,7 @@ class RowPrediction(Record):
     accelerator: str | None = None
     track: str | None = None
     estimate: Estimate | None = None
-    reason: str | None = None
+    reason: Sentence | None = None
 
 
 def model_row(query: PublishedQuery, spec: AcceleratorSpec) -> ModelRow:

@@ -15,6 +15,7 @@ from importlib.resources import files
 
 from pydantic import Field
 
+from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import PROBE_PREFIX, Case, Record
 from aigc_bench.predict.fitting.posterior import Groups
 from aigc_bench.predict.tracing.optrace import Operator, Shape
@@ -34,8 +35,8 @@ class Level(Record):
 
     level: str
     spread: float = Field(gt=0)
-    what: str
-    source: str
+    what: Sentence
+    source: Sentence
 
 
 @functools.cache

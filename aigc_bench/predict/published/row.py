@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
+from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Record
 from aigc_bench.predict.published.language_models import LanguageModel
 
@@ -64,7 +65,7 @@ class RefusedRow(Record):
     """One row that cannot be taken as it is written, and why. ``columns`` are those that can be read, others as they stand."""
 
     line: int
-    reason: str
+    reason: Sentence
     columns: Mapping[str, str]
 
 

@@ -16,6 +16,7 @@ from pydantic import Field
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
+from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Record
 from aigc_bench.predict.engines import EngineCosts
 from aigc_bench.predict.tracing.optrace import Operator, StageTrace
@@ -55,7 +56,7 @@ class Efficiency(Record):
     compute: float
     memory: float
     peak_exponent: float = Field(default=0.0, ge=0.0, lt=1.0)
-    source: str
+    source: Sentence
 
     def flops_per_s(self, peak: float) -> float:
         """What is reached of ``peak`` FLOP/s; never less where the peak is higher."""

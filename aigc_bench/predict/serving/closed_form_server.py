@@ -31,6 +31,7 @@ import numpy as np
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
+from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Estimate, Positive, Record
 from aigc_bench.core.units import quantity
 from aigc_bench.predict.closed_form import forms, language
@@ -75,7 +76,7 @@ class Limits(Record):
     max_num_batched_tokens: Positive = 8192
     kv_policy: KvPolicy = "preempt"
     schedule: Schedule = "mixed"
-    source: str
+    source: Sentence
 
     @property
     def hides_launches(self) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 from aigc_bench.core.errors import UnknownNameError
 from aigc_bench.core.messages import message, plural
 from aigc_bench.core.overview import Overview, shown
+from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Record
 from aigc_bench.predict.fitting.predictions import RowPrediction
 from aigc_bench.predict.published.name_resolution import resolve_engine
@@ -59,7 +60,7 @@ class Refused(Record):
     """One row that cannot be taken as it is written, and why."""
 
     line: int
-    reason: str
+    reason: Sentence
 
 
 @shown

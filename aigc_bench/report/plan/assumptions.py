@@ -87,5 +87,5 @@ def chart_of(assumptions: Sequence[Assumption]) -> Chart:
 
 
 def _with_interval(value: Estimate) -> str:
-    ends = f"{quantity(value.low, value.unit)} to {quantity(value.high, value.unit)}"
-    return f"{quantity(value.value, value.unit)} ({ends})"
+    low, high = quantity(value.low, value.unit), quantity(value.high, value.unit)
+    return message("{value} ({low} to {high})", value=quantity(value.value, value.unit), low=low, high=high)

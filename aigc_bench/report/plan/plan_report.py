@@ -81,7 +81,8 @@ def _derivation(trail: Trail, step: Step) -> dict[str, Any]:
     value, numbers = step.value, in_numbers(trail, step)
     found: dict[str, Any] = {"title": step.title, "value": amount_text(value.value, value.unit, significant=4)}
     if value.low != value.high:
-        found["interval"] = f"{amount_text(value.low, value.unit)} to {amount_text(value.high, value.unit)}"
+        low, high = amount_text(value.low, value.unit), amount_text(value.high, value.unit)
+        found["interval"] = message("{low} to {high}", low=low, high=high)
     found["basis"] = MARKS[value.basis][1]
     optional: Sequence[tuple[str, object]] = (
         ("formula", None if step.formula == SAME else step.formula),

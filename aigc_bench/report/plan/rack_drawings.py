@@ -83,14 +83,19 @@ def limits_of(rack: Rack, bill: Bill, site: Site) -> Iterator[tuple[str, str, fl
     least = message("at least ") if any(one.key in unknown for one in rack.positions) else ""
     yield message("Power"), *_of(rack.peak_w, feed.value if feed else None)
     yield message("Design heat"), *_of(rack.heat_w, heat.value if heat else None)
-    yield message("Height"), f"{rack.used_u} of {rack.height_u} U", round(100 * rack.used_u / rack.height_u, 1)
-    yield message("Weight"), f"{least}{rack.weight_kg:,.0f} kg", None
+    yield (
+        message("Height"),
+        message("{used} of {height} U", used=rack.used_u, height=rack.height_u),
+        round(100 * rack.used_u / rack.height_u, 1),
+    )
+    yield message("Weight"), message("{least}{weight:,.0f} kg", least=least, weight=rack.weight_kg), None
 
 
 def _of(watts: float, limit: float | None) -> tuple[str, float | None]:
     if limit is None:
         return f"{watts / 1000:,.1f} kW", None
-    return f"{watts / 1000:,.1f} of {limit / 1000:,.1f} kW", round(min(100.0, 100 * watts / limit), 1)
+    words = message("{used:,.1f} of {limit:,.1f} kW", used=watts / 1000, limit=limit / 1000)
+    return words, round(min(100.0, 100 * watts / limit), 1)
 
 
 def elevation(rack: Rack, bill: Bill) -> Markup:

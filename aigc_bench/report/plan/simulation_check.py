@@ -30,6 +30,13 @@ def render(page: PlanPage) -> str | None:
 
 def latency_words(one: Latency) -> str:
     """Return a latency at the percentile of the SLO: simulated, its bound, and analytic."""
-    bound = f" (SLO {stated(one.limit_s)})" if one.limit_s is not None else ""
+    bound = message(" (SLO {limit})", limit=stated(one.limit_s)) if one.limit_s is not None else ""
     analytic = message(", analytic {analytic}", analytic=quantity(one.analytic_s, "s")) if one.analytic_s is not None else ""
-    return f"p{100 * one.share:g} {one.name} {quantity(one.simulated_s, 's')}{bound}{analytic}"
+    return message(
+        "p{share:g} {name} {simulated}{bound}{analytic}",
+        share=100 * one.share,
+        name=one.name,
+        simulated=quantity(one.simulated_s, "s"),
+        bound=bound,
+        analytic=analytic,
+    )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from markupsafe import Markup
 
-from aigc_bench.core.messages import joined, message, plural
+from aigc_bench.core.messages import capitalized, joined, message, plural
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.output.recommendation_view import RecommendationView
 from aigc_bench.plan.output.risk_view import probabilities
@@ -35,7 +35,7 @@ def plan_header(page: PlanPage) -> Header:
             "ok" if accepted else "bad",
         )
     ]
-    chips += [(f"{count} {KIND_WORDS[kind]}", None) for kind, count in kinds.items()]
+    chips += [(message("{count} {kind}", count=count, kind=KIND_WORDS[kind]), None) for kind, count in kinds.items()]
     chips += (
         [(message("{num_candidates} candidates evaluated", num_candidates=figure(plan.num_candidates)), None)]
         if plan.num_candidates
@@ -49,7 +49,7 @@ def plan_header(page: PlanPage) -> Header:
             chips=chips,
             tiles=(),
         )
-    subtitle = f"{best.what[:1].upper()}{best.what[1:]}" if best.is_accepted else message("No option meets every requirement")
+    subtitle = capitalized(best.what) if best.is_accepted else message("No option meets every requirement")
     return Header(
         overline=message("Purchase plan · prices as dated in the catalogue · only numbers marked ● are measured"),
         title=plan.demand.name,
@@ -77,7 +77,9 @@ def _tiles(page: PlanPage, best: RecommendationView) -> Iterator[Tile]:
     yield Tile(title=message("Per year"), value=shown.show(money.per_year), note=shown.ends(money.per_year))
     for one in view.unit_costs[:1]:
         yield Tile(
-            title=message("Per {unit}", unit=one.per), value=shown.show(one.cost), note=f"{one.name}, {shown.ends(one.cost)}"
+            title=message("Per {unit}", unit=one.per),
+            value=shown.show(one.cost),
+            note=joined(", ", (one.name, shown.ends(one.cost))),
         )
     if best.bottlenecks:
         yield Tile(title=message("Bottleneck"), value=Markup("{}").format(best.bottlenecks[0].name), note=_left(best))

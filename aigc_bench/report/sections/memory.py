@@ -66,7 +66,7 @@ def limit_of(system: System, *, greatest: float) -> Limit | None:
 
 def _note(system: System) -> str:
     size, name = capacity_bytes(system)
-    return f"The {name} is {quantity(size, 'B')}."
+    return message("The {name} is {size}.", name=name, size=quantity(size, "B"))
 
 
 section = MemorySection()
