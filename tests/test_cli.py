@@ -45,7 +45,7 @@ OPTIONS = {
         "--slo-ttft --trace"
     ).split(),
     "plan": (  # noqa: SIM905
-        "--accelerator --explain --help --json --keys --model --new --out --quote --run --set --top --use-invalid"
+        "--accelerator --deploy --explain --help --json --keys --model --new --out --quote --run --set --top --use-invalid"
     ).split(),
     "validate": ["--by", "--help", "--json", "--rows"],
     "report": ["--demand", "--help", "--json", "--out"],

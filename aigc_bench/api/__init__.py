@@ -14,12 +14,12 @@ Heavy libraries are imported by the function that needs them. None of them impor
 from aigc_bench.api.measuring import DryRun, doctor, dry_run, own_profile, pipelines, resume, run, this_machine
 from aigc_bench.api.planning import plan
 from aigc_bench.api.predicting import predict, predict_profile, validate
-from aigc_bench.api.reporting import prediction_report, report, write_plan
+from aigc_bench.api.reporting import prediction_report, report, write_deployment, write_plan
 from aigc_bench.api.stored import RUNS_FOLDER, RunOrPath, cases, compare, load, metrics, newest_run, published, rows, skipped
 from aigc_bench.predict.query import Query
 
 __all__ = [
     "RUNS_FOLDER", "DryRun", "Query", "RunOrPath", "cases", "compare", "doctor", "dry_run", "load", "metrics", "newest_run",
     "own_profile", "pipelines", "plan", "predict", "predict_profile", "prediction_report", "published", "report", "resume", "rows",
-    "run", "skipped", "this_machine", "validate", "write_plan",
+    "run", "skipped", "this_machine", "validate", "write_deployment", "write_plan",
 ]  # fmt: skip

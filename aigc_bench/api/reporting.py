@@ -69,3 +69,15 @@ def write_plan(plan: Plan, folder: Path | str) -> Path:
     where, view = Path(folder), plan_view(plan)
     write_files(view, where)
     return save(render_plan(view, version=version("aigc-bench")), file=where / "plan.html")
+
+
+def write_deployment(plan: Plan, folder: Path | str) -> Path:
+    """Write what starts the recommended option of a plan into a folder, and return its README.
+
+    For each service a start command of its engine, a Kubernetes manifest and a Slurm script; for each training job a Slurm script.
+    Raises ``AigcBenchError`` where nothing is recommended, or an API.
+    """
+    from aigc_bench.catalog.loader import load_catalogue
+    from aigc_bench.plan.deploy.deploy_files import deploy
+
+    return deploy(plan, Path(folder), catalogue=load_catalogue())[0]

@@ -36,6 +36,13 @@ if TYPE_CHECKING:
 @click.option(
     "--out", type=click.Path(path_type=Path), help=message("Folder for plan.html, plan.json and CSV files; with --new, the file.")
 )
+@click.option(
+    "--deploy",
+    "deploy_to",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help=message("Folder for start commands, Kubernetes manifests and Slurm scripts of the recommendation."),
+)
 @click.option("--explain", "key", metavar="KEY", help=message("Show how a number is derived, such as power or machine.price_usd."))
 @click.option("--keys", "as_keys", is_flag=True, help=message("List every key of a demand file and exit."))
 @json_option
@@ -50,6 +57,7 @@ def command(
     changes: tuple[str, ...],
     top: int | None,
     out: Path | None,
+    deploy_to: Path | None,
     key: str | None,
     as_keys: bool,
     as_json: bool,
@@ -84,6 +92,9 @@ def command(
             if folder is not None:
                 api.write_plan(plan, folder)
                 say(message("report: {out}", out=folder / "plan.html"), err=True)
+        for plan, folder in zip(plans, _folders(demands, deploy_to), strict=True):
+            if folder is not None:
+                say(message("deploy: {out}", out=api.write_deployment(plan, folder)), err=True)
         _print(plans, names=_names(demands), top=top, key=key, as_json=as_json)
 
 
