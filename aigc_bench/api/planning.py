@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from aigc_bench.api.stored import RunOrPath, loaded
 from aigc_bench.core.named_code import load_named_code
+from aigc_bench.core.units import money_in
 
 if TYPE_CHECKING:
     from datetime import date
@@ -59,4 +60,6 @@ def plan(
     measured = measured_machines([loaded(run) for run in runs], catalogue=catalogue, with_invalid=use_invalid)
     # Any spelling becomes the id; an unknown one raises with the nearest.
     ids = [catalogue.accelerator(name).id for name in names]
-    return full_plan(wanted, catalogue=catalogue, on=on, accelerators=ids, measured=measured)
+    # Sentences that name amounts are made as the plan is.
+    with money_in(wanted.finance.shown_in):
+        return full_plan(wanted, catalogue=catalogue, on=on, accelerators=ids, measured=measured)

@@ -14,6 +14,7 @@ from aigc_bench.cli.plan_risk import risk
 from aigc_bench.cli.plan_simulation import next_measurement, simulated, warnings
 from aigc_bench.core.messages import capitalized, joined, message, plural, translated
 from aigc_bench.core.text_wrap import cells, wrap
+from aigc_bench.core.units import money_in
 from aigc_bench.core.visible import visible
 
 if TYPE_CHECKING:
@@ -28,7 +29,12 @@ NUM_ASSUMPTIONS = 3
 
 
 def screen(view: PlanView) -> str:
-    """Return the plan as text, about forty lines."""
+    """Return the plan as text, about forty lines, with money in the currency of its demand."""
+    with money_in(view.plan.demand.finance.shown_in):
+        return _screen(view)
+
+
+def _screen(view: PlanView) -> str:
     best = view.recommendation
     lines = [view.plan.demand.name, ""]
     if best is None or not best.is_accepted:
@@ -109,6 +115,7 @@ def _money(view: PlanView) -> Iterator[str]:
     yield message("  upfront {upfront}, per year {per_year}", upfront=_between(money.upfront), per_year=_between(money.per_year))
     for one in view.unit_costs:
         yield message("  {name}: {cost} per {per}", name=one.name, cost=_between(one.cost), per=one.per)
+    yield from money_notes(view)
     carbon = money.carbon.printed
     if carbon is not None:
         yield message(
@@ -118,6 +125,12 @@ def _money(view: PlanView) -> Iterator[str]:
             low=digits(carbon.low),
             high=digits(carbon.high),
         )
+
+
+def money_notes(view: PlanView) -> Iterator[str]:
+    """Yield the exchange rate in which money is shown, and the total with tax, where the demand states them."""
+    for words in view.money_notes:
+        yield from wrapped(words, indent=2)
 
 
 def _between(number: Shown) -> str:

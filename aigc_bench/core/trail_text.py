@@ -10,7 +10,7 @@ from aigc_bench.core.messages import capitalized, looked_up, message, translated
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.text_wrap import wrap
 from aigc_bench.core.trail import SAME, Step, Trail
-from aigc_bench.core.units import digits, quantity, scale
+from aigc_bench.core.units import digits, quantity, scale, shown_money
 from aigc_bench.core.visible import visible
 
 NEAREST = 3
@@ -39,9 +39,11 @@ def in_numbers(trail: Trail, step: Step) -> str | None:
 
 def _plain(value: Estimate) -> str:
     # A digit more than in tables, so that a reader who redoes the arithmetic comes close.
-    number = digits(value.value, significant=4) if value.value % 1 or abs(value.value) >= 1e6 else f"{value.value:,.0f}"
-    if value.unit.lower().startswith("usd"):
-        return f"${number}{value.unit[3:]}"
+    is_money = value.unit.lower().startswith("usd")
+    mark, size = shown_money(value.value) if is_money else ("", value.value)
+    number = digits(size, significant=4) if size % 1 or abs(size) >= 1e6 else f"{size:,.0f}"
+    if is_money:
+        return f"{mark}{number}{value.unit[3:]}"
     return number if value.unit in PLAIN else f"{number} {value.unit}"
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
+from collections.abc import Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
 
 from aigc_bench.core.messages import message
 
@@ -81,13 +85,49 @@ def _bytes(size: float) -> tuple[float, str]:
     return (KIB, "KiB") if size >= 0.1 * KIB else (1.0, "B")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Currency:
+    """The currency in which money is shown: its ISO 4217 code, and USD for one unit of it."""
+
+    code: str = "USD"
+    usd: float = 1.0
+
+    @property
+    def mark(self) -> str:
+        """Return what stands before an amount: a sign where it is of one currency alone, else the code."""
+        # The yen's sign is the yuan's, too, and a dozen currencies are called dollar.
+        return {"USD": "$", "EUR": "€", "GBP": "£"}.get(self.code, f"{self.code} ")
+
+
+_DOLLARS = Currency()
+# A context variable, as for the language: amounts are computed in USD, and shown in the currency of whoever reads.
+_CURRENCY: ContextVar[Currency] = ContextVar("currency", default=_DOLLARS)
+
+
+@contextlib.contextmanager
+def money_in(currency: Currency) -> Iterator[None]:
+    """Show money in a currency while this lasts; amounts that are stored stay in USD."""
+    token = _CURRENCY.set(currency)
+    try:
+        yield
+    finally:
+        _CURRENCY.reset(token)
+
+
+def shown_money(usd: float) -> tuple[str, float]:
+    """Return the mark of the currency that is shown, and the amount in it."""
+    currency = _CURRENCY.get()
+    return currency.mark, usd / currency.usd
+
+
 def quantity(value: float | None, unit: str, *, significant: int = 3) -> str:
     """A number with its unit as a person writes it: ``quantity(0.0123, "s")`` is ``12.3 ms``; missing is an en dash."""
     if value is None:
         return "–"
     if unit.partition("/")[0] == "usd":
         sign = "-" if value < 0 else ""
-        return f"{sign}${digits(abs(value), significant=significant)}{unit.removeprefix('usd')}"
+        mark, amount = shown_money(abs(value))
+        return f"{sign}{mark}{digits(amount, significant=significant)}{unit.removeprefix('usd')}"
     factor, printed = scale(value, unit)
     return f"{digits(value / factor, significant=significant)} {printed}".rstrip()
 

@@ -16,7 +16,7 @@ from typing import Any
 from markupsafe import Markup
 
 from aigc_bench.core.messages import joined, message, translated
-from aigc_bench.core.units import quantity, scale
+from aigc_bench.core.units import quantity, scale, shown_money
 from aigc_bench.core.visible import visible
 
 OWN_HOVER = Markup("%{customdata}<extra></extra>")
@@ -170,18 +170,30 @@ def by_year(*, barmode: str, axis: str) -> dict[str, Any]:
         "showlegend": True,
         "bare": True,
         "xaxis": {"type": "category"},
-        "yaxis": {"title": {"text": axis}, "tickformat": "$~s"},
+        "yaxis": {"title": {"text": axis}, "tickformat": "~s", "tickprefix": shown_money(0.0)[0]},
     }
 
 
-def dollars(low: float, high: float) -> dict[str, Any]:
-    """Return a logarithmic axis of dollars from just below ``low`` to just above ``high``; both must be positive."""
+def in_money(usd: float | None) -> float | None:
+    """Return an amount in the currency that is shown, rounded for a chart."""
+    return rounded(None if usd is None else shown_money(usd)[1])
+
+
+def money_code() -> str:
+    """Return the currency that is shown, for the title of an axis."""
+    mark = shown_money(0.0)[0]
+    return {"$": "USD", "€": "EUR", "£": "GBP"}.get(mark, mark.strip())
+
+
+def dollars(low_usd: float, high_usd: float) -> dict[str, Any]:
+    """Return a logarithmic axis of money from just below one amount to just above another; both must be positive."""
+    low, high = shown_money(low_usd)[1], shown_money(high_usd)[1]
     ends = math.log10(low) - 0.1, math.log10(high) + 0.1
     # Over several decades labels at 2 and 5 would overlap.
     steps = (1, 2, 5) if ends[1] - ends[0] < 3.5 else (1,)
     ticks = [step * 10.0**power for power in range(math.floor(ends[0]), math.ceil(ends[1]) + 1) for step in steps]
     shown = [tick for tick in ticks if ends[0] <= math.log10(tick) <= ends[1]]
-    words = [f"${short_number(tick)}" for tick in shown]
+    words = [f"{shown_money(0.0)[0]}{short_number(tick)}" for tick in shown]
     return {"type": "log", "range": [round(end, 3) for end in ends], "tickvals": shown, "ticktext": words}
 
 

@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 from aigc_bench.analyze.reason_codes import REASONS
 from aigc_bench.core.messages import capitalized, joined, looked_up, message, plural, translated
 from aigc_bench.core.records import Basis, Estimate, MetricRow, Verdict
-from aigc_bench.core.units import clock, digits, quantity, scale
+from aigc_bench.core.units import clock, digits, quantity, scale, shown_money
 from aigc_bench.core.visible import visible
 
 MARKS: Mapping[Basis, tuple[str, str]] = {
@@ -104,7 +104,7 @@ def between(row: MetricRow | Estimate | None) -> str:
         return ""
     is_usd = row.unit.startswith("usd")
     # Both ends in the unit of the value: 900 ms to 1.1 s would be read twice.
-    factor, printed = (1.0, dollars) if is_usd else (scale(row.value, row.unit)[0], figure)
+    factor, printed = (1 / shown_money(1.0)[1], dollars) if is_usd else (scale(row.value, row.unit)[0], figure)
     return message("{low} to {high}", low=printed(row.low / factor), high=printed(row.high / factor))
 
 
@@ -240,8 +240,8 @@ def dollars(amount: float) -> str:
 
 def _split(value: float, unit: str) -> tuple[str, str]:
     if unit.partition("/")[0] == "usd":
-        sign, size = "-" if value < 0 else "", abs(value)
-        return f"{sign}${dollars(size)}", unit.removeprefix("usd")
+        sign, (mark, size) = "-" if value < 0 else "", shown_money(abs(value))
+        return f"{sign}{mark}{dollars(size)}", unit.removeprefix("usd")
     factor, printed = scale(value, unit)
     return figure(value / factor), printed
 

@@ -11,9 +11,12 @@ from aigc_bench.plan.records.plan import Plan
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.toml"))
 ACCELERATORS = ("h100_sxm_80gb", "mi300x", "l40s")
 
+OF_EXAMPLES = {"shanghai-10kw": ("l20", "h20_96gb")}
+"""Parts of the examples that allow none of those."""
+
 
 @cache
 def plan_of_example(name: str) -> Plan:
     """The plan of ``examples/<name>.toml``."""
     (file,) = (one for one in EXAMPLES if one.stem == name)
-    return api.plan(file, accelerators=ACCELERATORS)
+    return api.plan(file, accelerators=OF_EXAMPLES.get(name, ACCELERATORS))

@@ -25,6 +25,7 @@ from aigc_bench.plan.demand.site_and_limits import (
     dataset_of,
     demand_table,
     finance_of,
+    in_usd,
     owned_of,
     site_of,
 )
@@ -110,6 +111,8 @@ class _Attempts:
 
 def _convert(written: WrittenDemand, *, catalogue: Catalogue, folder: Path) -> tuple[Demand | None, list[str]]:
     attempts = _Attempts()
+    # Amounts in another currency become USD before anything reads them.
+    written = next(iter(attempts.make("finance", partial(in_usd, written, catalogue=catalogue))), written)
 
     def times_of(name: str) -> list[float]:
         """Return the arrival times in seconds of a trace next to the demand file."""

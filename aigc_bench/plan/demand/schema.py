@@ -266,6 +266,11 @@ class WrittenSite(Table):
     electricity_usd_per_kwh: WrittenAmount | None = documented(
         message("tariff (default: by region)"), unit="USD/kWh", limits=zero_or(1e-4, 100)
     )
+    electricity_per_kwh: WrittenAmount | None = documented(
+        message("tariff in the currency of [finance], instead of electricity_usd_per_kwh"),
+        unit="currency/kWh",
+        limits=zero_or(1e-4, 1e4),
+    )
     demand_charge_usd_per_kw_month: WrittenAmount | None = documented(
         message("charge on the peak power of a month"), unit="USD/kW-month", limits=zero_or(1e-3, 1e4)
     )
@@ -303,7 +308,12 @@ class WrittenColocation(Table):
 class WrittenFinance(Table):
     """``[finance]``: cost of capital and rates, before tax."""
 
-    currency: Literal["USD"] = documented(message("currency of every amount"), default="USD")
+    currency: str = documented(
+        message("currency in which money is shown: USD, EUR, CNY ... (keys that end in _usd stay USD)"), default="USD"
+    )
+    vat: Number | None = documented(
+        message("tax that is shown on top of totals, 0.19 is 19 %"), unit="fraction", limits=zero_or(1e-3, 0.5)
+    )
     discount_rate: WrittenAmount | None = documented(
         message("interest per year (default: discount_rate)"), unit="fraction/year", limits=zero_or(1e-6, 1)
     )
@@ -328,6 +338,14 @@ class WrittenConstraints(Table):
     """``[constraints]``: budgets, exclusions and the confidence."""
 
     budget_usd: Number | None = documented(message("upper limit of the hardware purchase"), unit="USD", limits=between(1, 1e15))
+    budget: Number | None = documented(
+        message("the same in the currency of [finance], instead of budget_usd"), unit="currency", limits=between(1, 1e17)
+    )
+    budget_per_year: Number | None = documented(
+        message("the same in the currency of [finance], instead of budget_usd_per_year"),
+        unit="currency/year",
+        limits=between(1, 1e17),
+    )
     budget_usd_per_year: Number | None = documented(
         message("upper limit per year, with the purchase spread over its life"), unit="USD/year", limits=between(1, 1e15)
     )

@@ -87,6 +87,30 @@ def _stated(given: Amount | None, unit: str, *, factor: float = 1.0) -> Estimate
     return given.estimate(unit, source=STATED, factor=factor) if given is not None else None
 
 
+def in_usd(written: WrittenDemand, *, catalogue: Catalogue) -> WrittenDemand:
+    """Return a demand with the amounts in the currency of ``[finance]`` in USD; raise ``UsageError`` for one given twice."""
+    rate = catalogue.exchange_rate(written.finance.currency.upper()).value
+    limits, site = written.constraints, written.site
+    changes: dict[str, float] = {}
+    for own, usd in (("budget", "budget_usd"), ("budget_per_year", "budget_usd_per_year")):
+        given = getattr(limits, own)
+        if given is None:
+            continue
+        if getattr(limits, usd) is not None:
+            raise UsageError(message("give either {own} or {usd}", own=own, usd=usd))
+        changes[usd] = given * rate
+    tariff = site.electricity_per_kwh
+    if tariff is not None and site.electricity_usd_per_kwh is not None:
+        raise UsageError(message("give either {own} or {usd}", own="electricity_per_kwh", usd="electricity_usd_per_kwh"))
+    in_dollars = tariff and Amount(**{end: getattr(tariff, end) * rate for end in ("value", "low", "high")})
+    return written.model_copy(
+        update={
+            "constraints": limits.model_copy(update=changes),
+            "site": site.model_copy(update={"electricity_usd_per_kwh": in_dollars}) if in_dollars else site,
+        }
+    )
+
+
 def site_of(written: WrittenSite, *, catalogue: Catalogue) -> Site:
     """Return a site; raise ``UnknownNameError`` for an unknown region."""
     # The row is a data sheet's; that this site has such a feed is an assumption.
@@ -132,10 +156,12 @@ def colocation_of(written: WrittenColocation, *, catalogue: Catalogue) -> Coloca
 
 def finance_of(written: WrittenFinance, *, catalogue: Catalogue) -> Finance:
     """Return the finance; the resale value is that of the published age nearest to the life."""
-    years = written.life / YEAR_S
+    years, currency = written.life / YEAR_S, written.currency.upper()
     months = min(RESIDUAL_MONTHS, key=lambda known: abs(known - 12 * years))
     return Finance(
-        currency=written.currency,
+        currency=currency,
+        usd_per_currency=catalogue.exchange_rate(currency) if currency != "USD" else None,
+        vat=written.vat,
         discount_rate=_stated(written.discount_rate, "fraction") or catalogue.constant("discount_rate"),
         life_years=years,
         residual_share=_stated(written.residual_share, "fraction") or catalogue.constant(f"residual_fraction_{months}m"),

@@ -6,6 +6,7 @@ from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.core.trail import Trail
 from aigc_bench.core.trail_text import WIDTH, derivation, nearest
+from aigc_bench.core.units import money_in
 from aigc_bench.plan.explain.demand_steps import add_demand
 from aigc_bench.plan.explain.key_listing import listing
 from aigc_bench.plan.explain.option_steps import Place, add_option
@@ -57,7 +58,8 @@ def explain(plan: Plan, key: str, *, width: int = WIDTH) -> str:
             message("unknown plan key {key!r}.", key=key),
             message("{hint}`--explain list` lists all {num_keys} keys.", hint=hint, num_keys=len(keys)),
         )
-    return "\n\n".join("\n".join(derivation(trail, one, short=lambda full: short(full, plan), width=width)) for one in found)
+    with money_in(plan.demand.finance.shown_in):
+        return "\n\n".join("\n".join(derivation(trail, one, short=lambda full: short(full, plan), width=width)) for one in found)
 
 
 def resolve(trail: Trail, plan: Plan, key: str) -> list[str]:

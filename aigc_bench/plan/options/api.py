@@ -187,9 +187,9 @@ def _option(demand: Demand, quotes: Mapping[str, Quote], *, reasons: Sequence[st
     over_budget = (
         [
             message(
-                "money: ${opex:,.0f} a year is above constraints.budget_usd_per_year = ${limit:,.0f}; {cheaper}",
-                opex=opex.value,
-                limit=limit,
+                "money: {opex} a year is above constraints.budget_usd_per_year = {limit}; {cheaper}",
+                opex=quantity(opex.value, "usd"),
+                limit=quantity(limit, "usd"),
                 cheaper=CHEAPER,
             )
         ]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from aigc_bench.core.messages import message
 from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Estimate, Record
+from aigc_bench.core.units import quantity
 from aigc_bench.plan.output.shown_number import Shown, item_of, key_of, round_counts
+from aigc_bench.plan.records.demand import Finance
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.site.bill import BillLine
 
@@ -147,3 +149,27 @@ def housed(option: Option) -> tuple[tuple[str, Option], ...]:
         [(f"{at}.parts.{number}", part) for number, part in enumerate(option.parts, start=1)] if option.parts else [(at, option)]
     )
     return tuple((key, one) for key, one in found if one.room is not None)
+
+
+def money_notes(finance: Finance, option: Option | None) -> tuple[str, ...]:
+    """Return the dated rate at which money is shown, and the total with tax; nothing for USD without tax."""
+    rate, found = finance.usd_per_currency, list[str]()
+    if rate is not None:
+        found.append(
+            message(
+                "money in {currency} at {rate:.4g} USD ({source}); prices of the catalogue are in USD",
+                currency=finance.currency,
+                rate=rate.value,
+                source=rate.source,
+            )
+        )
+    if finance.vat is not None and option is not None:
+        taxed = quantity(option.tco_usd.value * (1 + finance.vat), "usd")
+        found.append(
+            message(
+                "without tax; total cost with {vat:.3g} % VAT, where it is not refunded: {taxed}",
+                vat=100 * finance.vat,
+                taxed=taxed,
+            )
+        )
+    return tuple(found)

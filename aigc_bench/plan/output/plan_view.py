@@ -20,6 +20,7 @@ from aigc_bench.plan.output.money_view import (
     bills,
     cost_rows,
     housed,
+    money_notes,
     totals,
     unit_carbon,
     unit_costs,
@@ -119,6 +120,11 @@ class PlanView:
     def rent_or_buy(self) -> RentOrBuyView | None:
         """The cheapest purchase against rents and APIs."""
         return rent_or_buy_view(self.plan)
+
+    @property
+    def money_notes(self) -> tuple[str, ...]:
+        """The exchange rate in which money is shown, and the total with tax."""
+        return money_notes(self.plan.demand.finance, self.best)
 
     @cached_property
     def owned(self) -> OwnedView | None:

@@ -31,11 +31,12 @@ RESIDENCIES: Mapping[str, frozenset[str]] = {
 # lists of regions (AWS, Google Cloud, Azure, OCI, Nebius), 2026.
 _COUNTRY_OF: Mapping[str, str] = {
     "europe-west2": "GB", "europe-west6": "CH", "europe-": "EU", "eu-west-2": "GB", "eu-central-2": "CH", "eu": "EU",
-    "uksouth": "GB", "uk": "GB", "london": "GB", "paris": "FR", "fin": "FI", "helsinki": "FI", "stockholm": "SE", "sweden": "SE", "norway": "NO",
-    "no": "NO", "is": "IS", "iceland": "IS", "france": "FR", "germany": "DE", "frankfurt": "DE", "amsterdam": "NL", "us": "US",
-    "eastus": "US", "westus": "US", "centralus": "US", "northcentralus": "US", "southcentralus": "US", "newyork": "US", "houston": "US",
-    "kansascity": "US", "dallas": "US", "raleigh": "US", "desmoines": "US", "culpeper": "US", "ca": "CA", "montreal": "CA",
-    "calgary": "CA", "toronto": "CA", "cn": "CN", "asia-south1": "IN", "asia-northeast1": "JP",
+    "uksouth": "GB", "uk": "GB", "london": "GB", "paris": "FR", "fin": "FI", "helsinki": "FI", "stockholm": "SE",
+    "sweden": "SE", "norway": "NO", "no": "NO", "is": "IS", "iceland": "IS", "france": "FR", "germany": "DE", "frankfurt": "DE",
+    "amsterdam": "NL", "us": "US", "eastus": "US", "westus": "US", "centralus": "US", "northcentralus": "US",
+    "southcentralus": "US", "newyork": "US", "houston": "US", "kansascity": "US", "dallas": "US", "raleigh": "US",
+    "desmoines": "US", "culpeper": "US", "ca": "CA", "montreal": "CA", "calgary": "CA", "toronto": "CA", "cn": "CN",
+    "asia-south1": "IN", "asia-northeast1": "JP",
 }  # fmt: skip
 _WHERE_OF_APIS: Mapping[str, str] = {
     "mistral": "FR", "ovhcloud": "FR", "scaleway": "FR", "deepseek": "CN", "dashscope": "CN", "minimax": "CN",
@@ -64,10 +65,10 @@ def country_of_grid(row_id: str | None) -> str | None:
 
 
 _TWO_OF_THREE: Mapping[str, str] = {
-    "AUT": "AT", "BEL": "BE", "BGR": "BG", "HRV": "HR", "CYP": "CY", "CZE": "CZ", "DNK": "DK", "EST": "EE", "FIN": "FI", "FRA": "FR",
-    "DEU": "DE", "GRC": "GR", "HUN": "HU", "IRL": "IE", "ITA": "IT", "LVA": "LV", "LTU": "LT", "LUX": "LU", "MLT": "MT", "NLD": "NL",
-    "POL": "PL", "PRT": "PT", "ROU": "RO", "SVK": "SK", "SVN": "SI", "ESP": "ES", "SWE": "SE", "ISL": "IS", "NOR": "NO", "CHE": "CH",
-    "GBR": "GB", "USA": "US", "CAN": "CA", "CHN": "CN", "JPN": "JP", "IND": "IN",
+    "AUT": "AT", "BEL": "BE", "BGR": "BG", "HRV": "HR", "CYP": "CY", "CZE": "CZ", "DNK": "DK", "EST": "EE", "FIN": "FI",
+    "FRA": "FR", "DEU": "DE", "GRC": "GR", "HUN": "HU", "IRL": "IE", "ITA": "IT", "LVA": "LV", "LTU": "LT", "LUX": "LU",
+    "MLT": "MT", "NLD": "NL", "POL": "PL", "PRT": "PT", "ROU": "RO", "SVK": "SK", "SVN": "SI", "ESP": "ES", "SWE": "SE",
+    "ISL": "IS", "NOR": "NO", "CHE": "CH", "GBR": "GB", "USA": "US", "CAN": "CA", "CHN": "CN", "JPN": "JP", "IND": "IN",
 }  # fmt: skip
 
 

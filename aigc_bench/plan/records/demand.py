@@ -13,6 +13,7 @@ from pydantic import Field
 
 from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Estimate, Mode, OwnModel, Record, Setting
+from aigc_bench.core.units import Currency
 from aigc_bench.plan.records.owned import Owned
 from aigc_bench.plan.records.quote import Quote
 from aigc_bench.plan.site.power_chain import DESIGN_RISE_K
@@ -164,15 +165,25 @@ class Colocation(Record):
 
 
 class Finance(Record):
-    """Cost of capital and service lives; fractions per year, years."""
+    """Cost of capital and service lives; fractions per year, years.
+
+    Money is shown in ``currency``, at ``usd_per_currency`` (``None``: it is USD); ``vat`` is the tax that is shown on top.
+    """
 
     currency: str = "USD"
+    usd_per_currency: Estimate | None = None
+    vat: float | None = Field(default=None, ge=0, le=1)
     discount_rate: Estimate
     life_years: float = Field(gt=0)
     residual_share: Estimate
     space_usd_per_kw_month: Estimate
     adders_share: Estimate
     staff_usd_per_year: Estimate | None = None
+
+    @property
+    def shown_in(self) -> Currency:
+        """Return the currency in which money is shown."""
+        return Currency(code=self.currency, usd=self.usd_per_currency.value) if self.usd_per_currency is not None else Currency()
 
 
 class Constraints(Record):

@@ -7,10 +7,10 @@ from typing import Any
 from markupsafe import Markup
 
 from aigc_bench.core.messages import joined, message
-from aigc_bench.core.units import quantity
+from aigc_bench.core.units import quantity, shown_money
 from aigc_bench.plan.money.cash_by_year import YearCash
 from aigc_bench.plan.output.shown_number import key_of
-from aigc_bench.report.charts import Chart, by_year, rounded
+from aigc_bench.report.charts import Chart, by_year, in_money, money_code
 from aigc_bench.report.markup import template
 from aigc_bench.report.plan.view import PlanPage
 
@@ -51,9 +51,9 @@ def chart_of(years: tuple[YearCash, ...]) -> Chart:
                     "type": "bar",
                     "name": name,
                     "x": labels,
-                    "y": [None if value is None else rounded(sign * value.value) for value in values],
+                    "y": [None if value is None else in_money(sign * value.value) for value in values],
                     "marker": {"color": f"@{color}"},
-                    "hovertemplate": Markup("%{{x}}, {}: $%{{y:,.0f}}<extra></extra>").format(name),
+                    "hovertemplate": Markup("%{{x}}, {}: {}%{{y:,.0f}}<extra></extra>").format(name, shown_money(0.0)[0]),
                 }
             )
     traces.append(
@@ -62,23 +62,23 @@ def chart_of(years: tuple[YearCash, ...]) -> Chart:
             "mode": "lines+markers",
             "name": "cumulative",
             "x": labels,
-            "y": [rounded(one.cumulative_usd.value) for one in years],
+            "y": [in_money(one.cumulative_usd.value) for one in years],
             "error_y": {
                 "type": "data",
                 "symmetric": False,
-                "array": [rounded(one.cumulative_usd.high - one.cumulative_usd.value) for one in years],
-                "arrayminus": [rounded(one.cumulative_usd.value - one.cumulative_usd.low) for one in years],
+                "array": [in_money(one.cumulative_usd.high - one.cumulative_usd.value) for one in years],
+                "arrayminus": [in_money(one.cumulative_usd.value - one.cumulative_usd.low) for one in years],
                 "thickness": 1.2,
                 "width": 4,
                 "color": "@muted",
             },
             "line": {"color": "@ink", "width": 1.5},
             "marker": {"color": "@ink", "size": 6},
-            "hovertemplate": Markup("%{x}, cumulative: $%{y:,.0f}<extra></extra>"),
+            "hovertemplate": Markup("%{{x}}, cumulative: {}%{{y:,.0f}}<extra></extra>").format(shown_money(0.0)[0]),
         }
     )
     # "relative" stacks what is paid upwards and what is received downwards.
-    layout = by_year(barmode="relative", axis=message("USD, per year and cumulative"))
+    layout = by_year(barmode="relative", axis=message("{currency}, per year and cumulative", currency=money_code()))
     pairs = zip(labels, years, strict=True)
     words = joined("; ", (message("{label}: {net}", label=label, net=quantity(one.net_usd.value, "usd")) for label, one in pairs))
     return Chart(

@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from aigc_bench.core.messages import joined, message, plural
-from aigc_bench.core.units import quantity
+from aigc_bench.core.units import quantity, shown_money
 from aigc_bench.plan.options.wording import describe
 from aigc_bench.plan.output.money_view import Totals, UnitCost, totals
 from aigc_bench.plan.output.options_view import KINDS, OptionRow
@@ -17,7 +17,7 @@ from aigc_bench.plan.output.plan_view import PlanView
 from aigc_bench.plan.output.shown_number import key_of
 from aigc_bench.plan.records.demand import OptionKind
 from aigc_bench.plan.records.plan import Option
-from aigc_bench.report.charts import OWN_HOVER, Chart, dollars, rounded
+from aigc_bench.report.charts import OWN_HOVER, Chart, dollars, in_money, money_code, rounded
 from aigc_bench.report.markup import markup, template
 from aigc_bench.report.plan.view import PlanPage
 
@@ -66,7 +66,7 @@ def cost_against_headroom(options: Sequence[Option], *, best: Option | None) -> 
         traces.append({**_dots([best], kind=best.kind), "name": message("recommended"), "marker": ring})
     costs = [one.tco_usd.value for one in known] or [1.0]
     layout = {
-        "xaxis": {"title": {"text": message("total cost over the life, USD")}, **_cost_axis(costs)},
+        "xaxis": {"title": {"text": message("total cost over the life, {currency}", currency=money_code())}, **_cost_axis(costs)},
         "yaxis": {"title": {"text": message("head-room of the bottleneck, %")}, "rangemode": "tozero"},
         "showlegend": True,
         "bare": True,
@@ -119,7 +119,7 @@ def _dots(options: Sequence[Option], *, kind: OptionKind) -> dict[str, Any]:
         "type": "scatter",
         "mode": "markers",
         "name": KINDS[kind].lower() if kind != "api" else KINDS[kind],
-        "x": [rounded(one.tco_usd.value) for one in options],
+        "x": [in_money(one.tco_usd.value) for one in options],
         "y": [rounded(_room(one)) for one in options],
         "marker": {"size": 10, "color": color, "opacity": 0.8, "symbol": symbols},
         "customdata": [_hover(one) for one in options],
@@ -144,4 +144,8 @@ def _room(option: Option) -> float:
 def _cost_axis(values: Sequence[float]) -> dict[str, Any]:
     """Return a logarithmic axis if the values span more than a factor of eight, else a linear one."""
     low, high = min(values), max(values)
-    return dollars(low, high) if high > 8 * low else {"type": "linear", "rangemode": "tozero", "tickformat": "$~s"}
+    return (
+        dollars(low, high)
+        if high > 8 * low
+        else {"type": "linear", "rangemode": "tozero", "tickformat": "~s", "tickprefix": shown_money(0.0)[0]}
+    )

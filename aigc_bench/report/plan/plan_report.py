@@ -9,6 +9,7 @@ from typing import Any
 from aigc_bench.core.messages import message, translated
 from aigc_bench.core.trail import SAME, Step, Trail
 from aigc_bench.core.trail_text import amount_text, in_numbers
+from aigc_bench.core.units import money_in
 from aigc_bench.plan.output.plan_view import PlanView
 from aigc_bench.report.base import Rendered
 from aigc_bench.report.charts import script_json
@@ -43,14 +44,16 @@ SECTIONS: tuple[PlanSection, ...] = (
 
 def render_plan(view: PlanView, *, version: str) -> str:
     """Return the plan as one HTML document; the same plan gives the same bytes."""
-    numbered = plan_page(view)
-    found = _rendered(numbered)
-    return page(found, header=plan_header(numbered), origin=message("{version}, planned and not measured", version=version))
+    with money_in(view.plan.demand.finance.shown_in):
+        numbered = plan_page(view)
+        found = _rendered(numbered)
+        return page(found, header=plan_header(numbered), origin=message("{version}, planned and not measured", version=version))
 
 
 def plan_sections(view: PlanView, *, runs: Sequence[str]) -> tuple[Rendered, ...]:
     """Return the sections of a plan that uses measured runs, for the head of their report; the first names what it used."""
-    first, *others = _rendered(plan_page(view))
+    with money_in(view.plan.demand.finance.shown_in):
+        first, *others = _rendered(plan_page(view))
     words = template("plan_of_runs.html.j2", {"plan": view.plan, "runs": runs, "measured": view.basis.measured})
     return (Rendered(name=first.name, title=message("Plan: {name}", name=view.plan.demand.name), html=words + first.html), *others)
 

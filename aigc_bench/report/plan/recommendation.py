@@ -49,6 +49,7 @@ def confidence_words(view: PlanView, best: Option) -> Iterator[str]:
             if best.replay.is_met
             else message("the simulation of the peak does not confirm the plan")
         )
+    yield from view.money_notes
     known = probabilities(best)
     for one in (known.slo, known.budget):
         if one.share is not None:

@@ -6,10 +6,10 @@ import math
 from typing import Any
 
 from aigc_bench.core.messages import joined, message
-from aigc_bench.core.units import probability_text, quantity
+from aigc_bench.core.units import probability_text, quantity, shown_money
 from aigc_bench.plan.output.shown_number import key_of
 from aigc_bench.plan.risk.rent_vs_buy import VOLUMES, RentVsBuy
-from aigc_bench.report.charts import Chart, dollars, rounded
+from aigc_bench.report.charts import Chart, dollars, in_money, money_code, rounded
 from aigc_bench.report.markup import markup, number, template
 from aigc_bench.report.plan.view import PlanPage
 
@@ -58,7 +58,7 @@ def costs(found: RentVsBuy) -> Chart:
     every = [value for trace in traces for value in trace["y"] if value]
     layout = {
         "xaxis": _volume_axis(),
-        "yaxis": {"title": {"text": message("USD per year")}, **dollars(min(every), max(every))},
+        "yaxis": {"title": {"text": message("{currency} per year", currency=money_code())}, **dollars(min(every), max(every))},
         "showlegend": False,
         "bare": True,
         "shapes": [_planned()],
@@ -126,13 +126,13 @@ def _probability(shares: tuple[float, ...]) -> str:
 
 
 def _line(name: str, x: list[float], y: list[float], *, color: str, width: float, unit: str = "USD") -> dict[str, Any]:
-    value = message("$%{y:,.0f} per year") if unit == "USD" else "%{y:.0f} %"
+    value = message("{mark}%{{y:,.0f}} per year", mark=shown_money(0.0)[0]) if unit == "USD" else "%{y:.0f} %"
     return {
         "type": "scatter",
         "mode": "lines",
         "name": name,
         "x": x,
-        "y": [rounded(value) for value in y],
+        "y": [in_money(value) if unit == "USD" else rounded(value) for value in y],
         "line": {"color": f"@{color}", "width": width},
         "hovertemplate": markup("<b>{name}</b><br>%{{x:.2f}} × the planned volume: {value}<extra></extra>", name=name, value=value),
     }

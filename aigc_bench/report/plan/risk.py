@@ -8,11 +8,11 @@ from typing import Any
 from markupsafe import Markup
 
 from aigc_bench.core.messages import joined, message, translated
-from aigc_bench.core.units import quantity
+from aigc_bench.core.units import quantity, shown_money
 from aigc_bench.plan.output.risk_view import RiskView
 from aigc_bench.plan.records.risk import GrowthPath, Swing, Tornado
 from aigc_bench.plan.risk.counted_risk import path_key, regret_key, swing_key
-from aigc_bench.report.charts import OWN_HOVER, Chart, by_year, rounded
+from aigc_bench.report.charts import OWN_HOVER, Chart, by_year, in_money, money_code, rounded
 from aigc_bench.report.markup import markup, number, template
 from aigc_bench.report.plan.view import PlanPage
 
@@ -57,7 +57,7 @@ def cost_tornado(found: Tornado, risk: RiskView) -> Chart | None:
         title=message("Cost drivers"),
         unit="usd",
         middle=found.mean_tco_usd,
-        axis=message("total cost, USD"),
+        axis=message("total cost, {currency}", currency=money_code()),
     )
 
 
@@ -79,7 +79,7 @@ def _tornado(
 ) -> Chart | None:
     if not bars:
         return None
-    factor = 100.0 if unit == "fraction" else 1.0
+    factor = 100.0 if unit == "fraction" else shown_money(1.0)[1]
     names = [one.name for one, _, _ in bars]
     traces = [
         _side(message("input at P10"), [low for _, low, _ in bars], bars, names, unit=unit, middle=middle, color="c2"),
@@ -90,7 +90,10 @@ def _tornado(
         "barmode": "overlay",
         "bargap": 0.4,
         "showlegend": True,
-        "xaxis": {"title": {"text": axis}, **({"tickformat": "$~s"} if unit == "usd" else {"ticksuffix": " %"})},
+        "xaxis": {
+            "title": {"text": axis},
+            **({"tickformat": "~s", "tickprefix": shown_money(0.0)[0]} if unit == "usd" else {"ticksuffix": " %"}),
+        },
         "yaxis": {"type": "category", "autorange": "reversed"},
         "shapes": [{**line, "line": {"color": "@muted", "width": 1.2, "dash": "dot"}}],
     }
@@ -117,7 +120,7 @@ def _side(
     middle: float,
     color: str,
 ) -> dict[str, Any]:
-    factor = 100.0 if unit == "fraction" else 1.0
+    factor = 100.0 if unit == "fraction" else shown_money(1.0)[1]
     return {
         "type": "bar",
         "orientation": "h",
@@ -150,13 +153,13 @@ def path_chart(path: GrowthPath) -> Chart:
             "type": "bar",
             "name": name,
             "x": labels,
-            "y": [rounded(value.value) if (value := getattr(one, field)) else None for one in path.years],
+            "y": [in_money(value.value) if (value := getattr(one, field)) else None for one in path.years],
             "marker": {"color": f"@{color}"},
-            "hovertemplate": Markup("%{{x}}, {}: $%{{y:,.0f}}<extra></extra>").format(translated(name)),
+            "hovertemplate": Markup("%{{x}}, {}: {}%{{y:,.0f}}<extra></extra>").format(translated(name), shown_money(0.0)[0]),
         }
         for name, field, color in ((message("phased purchase"), "staged_usd", "c1"), (message("all upfront"), "at_once_usd", "c2"))
     ]
-    layout = by_year(barmode="group", axis=message("cash flow of the year, USD"))
+    layout = by_year(barmode="group", axis=message("cash flow of the year, {currency}", currency=money_code()))
     words = joined(
         "; ",
         (

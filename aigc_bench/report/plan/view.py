@@ -11,7 +11,7 @@ from markupsafe import Markup
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.trail import Step, Trail
-from aigc_bench.core.units import probability_text, scale
+from aigc_bench.core.units import probability_text, scale, shown_money
 from aigc_bench.plan.explain.plan_trail import trail_of
 from aigc_bench.plan.output.plan_view import PlanView
 from aigc_bench.plan.output.shown_number import Shown, ShownProbability
@@ -147,8 +147,8 @@ def _printed(value: Estimate) -> tuple[str, str]:
     """Return value and unit as printed: the dollar sign first, the unit of one in the singular."""
     head, slash, rest = value.unit.partition("/")
     if head.lower() == "usd":
-        sign, size = "-" if value.value < 0 else "", abs(value.value)
-        return f"{sign}${dollars(size)}", f"{slash}{rest}"
+        sign, (mark, size) = "-" if value.value < 0 else "", shown_money(abs(value.value))
+        return f"{sign}{mark}{dollars(size)}", f"{slash}{rest}"
     factor, unit = scale(value.value, value.unit)
     if value.value == 1 and not slash and unit.endswith("s") and len(unit) > 3:
         unit = unit.removesuffix("s")
