@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from aigc_bench.core.messages import message
+from aigc_bench.core.messages import joined, message
 from aigc_bench.core.records import RunInfo
 from aigc_bench.core.units import clock, quantity
 from aigc_bench.report.base import MODE_WORDS, STATUS_WORDS, CaseView, ReportContext
-from aigc_bench.report.markup import STATUS_TONE, VERDICT_TONE, figure, mark, missing, moment, number
+from aigc_bench.report.markup import STATUS_TONE, VERDICT_TONE, figure, mark, markup, missing, moment, number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,13 +45,13 @@ def header(context: ReportContext) -> Header:
         overline=message("Benchmark report · {created}{spent}", created=moment(info.created_s), spent=spent),
         title=machine_name(info),
         subtitle=message(
-            "Profile {profile} · level {level} · run {id}{others}",
+            "Profile {profile} · level {level} · run {id}{others}{interrupted}",
             profile=info.profile,
             level=info.level,
             id=info.id,
             others=others,
-        )
-        + (" · interrupted" if info.interrupted else ""),
+            interrupted=message(" · interrupted") if info.interrupted else "",
+        ),
         chips=chips(context.cases),
         tiles=tiles(context),
     )
@@ -77,7 +77,7 @@ def chips(cases: Sequence[CaseView]) -> list[tuple[str, str | None]]:
         (message("{num_finished} of {num_cases} cases finished", num_finished=statuses["ok"], num_cases=len(cases)), whole)
     ]
     found += [
-        (f"{statuses[name]} {words}", STATUS_TONE.get(name))
+        (message("{count} {status}", count=statuses[name], status=words), STATUS_TONE.get(name))
         for name, words in STATUS_WORDS.items()
         if name != "ok" and statuses[name]
     ]
@@ -94,16 +94,18 @@ def tiles(context: ReportContext) -> list[Tile]:
     found = [_finished(context), _time(context), _peak(context), _cpu(context), _power(context)]
     option = context.plan.recommended if context.plan is not None else None
     if option is not None and context.plan is not None:
-        note = message("meet the demand “{name}”", name=context.plan.demand.name) + (
-            message(", bottleneck {bottleneck}", bottleneck=option.bottleneck) if option.bottleneck else ""
-        )
+        words = [message("meet the demand “{name}”", name=context.plan.demand.name)]
+        words += [message("bottleneck {bottleneck}", bottleneck=option.bottleneck)] if option.bottleneck else []
+        note = joined(", ", words)
         found.append(Tile(title=message("Machines in the plan"), value=number(option.num_machines), note=note))
     return found
 
 
 def _finished(context: ReportContext) -> Tile:
     families = len({view.case.workload for view in context.measured})
-    value = Markup("{} <span class='unit muted'>of {}</span>").format(len(context.measured), len(context.cases))
+    value = markup(
+        '{count} <span class="unit muted">of {num_cases}</span>', count=len(context.measured), num_cases=len(context.cases)
+    )
     return Tile(
         title=message("Cases with numbers"),
         value=value,

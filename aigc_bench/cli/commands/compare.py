@@ -10,7 +10,7 @@ import click
 from aigc_bench.cli import EXIT_REGRESSION
 from aigc_bench.cli.output import json_option, print_json, print_table
 from aigc_bench.cli.terminal import say
-from aigc_bench.core.messages import message
+from aigc_bench.core.messages import message, translated
 
 if TYPE_CHECKING:
     from aigc_bench.analyze.compare import Change, Comparison, RunComparison
@@ -56,7 +56,7 @@ def _print(comparison: Comparison, *, is_complete: bool) -> None:
     for other in comparison.others:
         say(message("{other} against {base}: {kind}", other=other.other, base=comparison.base, kind=other.kind.replace("_", " ")))
         for line in _circumstances(other):
-            say(f"  {line}")
+            say(f"  {translated(line)}")
         shown = [change for change in other.changes if is_complete or change.finding in ("better", "worse")]
         print_table([_cells(change) for change in shown], right=["base", "other", "effect", "detectable", "p"])
         counts = Counter(change.finding for change in other.changes)

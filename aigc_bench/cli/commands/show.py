@@ -9,7 +9,7 @@ import click
 
 from aigc_bench.cli.output import headline, json_option, number_cells, print_json, print_table, width
 from aigc_bench.cli.terminal import say, say_document
-from aigc_bench.core.messages import message
+from aigc_bench.core.messages import joined, message
 
 
 @click.command(short_help=message("Print the numbers of a run: one row per case and metric."))
@@ -65,7 +65,7 @@ def _show_run(name: str, *, as_json: bool) -> None:
         print_json([dump(row) for row in rows])
         return
     for summary in api.cases(loaded):
-        say(f"{summary.case_id}  {headline(summary)}")
+        say(joined("  ", (summary.case_id, headline(summary))))
         own = [row for row in rows if row.case == summary.case_id]
         known = [row for row in own if row.value is not None]
         print_table([number_cells(row, shared=summary.reasons) for row in known], right=["value", "low", "high", "n"])

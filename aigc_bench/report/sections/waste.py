@@ -18,6 +18,15 @@ COLORS = {
     "throttling": "c4",
     "padding": "c7",
 }
+KIND_WORDS = {
+    "useful": message("useful"),
+    "launch_gap": message("launch gap"),
+    "data_loading": message("data loading"),
+    "collectives": message("collectives"),
+    "idle": message("idle"),
+    "throttling": message("throttling"),
+    "padding": message("padding"),
+}
 REASON_WORDS = {
     "no_accelerator": message("unknown without an accelerator's sensors"),
     "no_utilization_sensor": message("the device reports no utilisation"),
@@ -39,6 +48,7 @@ class Waste(Section):
         values = {
             "views": views,
             "colors": COLORS,
+            "kind_words": KIND_WORDS,
             "mode_words": MODE_WORDS,
             "in_order": in_order,
             "unknown": unknown_words(shares),
@@ -58,9 +68,9 @@ def unknown_words(shares: list[WasteShare]) -> list[tuple[str, str]]:
     found: dict[str, dict[str, None]] = {}
     for share in shares:
         if share.share is None:
-            words = REASON_WORDS.get(share.reason or "", share.reason or "unknown")
+            words = REASON_WORDS.get(share.reason or "", share.reason or message("unknown"))
             # Cases of one run may differ: a CPU has no sensors, a GPU may lack one of them.
-            found.setdefault(share.kind.replace("_", " "), {})[words] = None
+            found.setdefault(KIND_WORDS[share.kind], {})[words] = None
     return [(kind, joined(", ", reasons)) for kind, reasons in found.items()]
 
 
