@@ -50,6 +50,9 @@ READ_BY_PROGRAMS = {
 REFERENCE = re.compile(r"et al\.|arXiv|https?://|github\.com|huggingface\.co|& \w+ 20\d\d")
 """A paper or a repository: it is named alike in every language."""
 
+SHELL = re.compile(r"#!|set -|# shellcheck |srun |\w+=\$\(")
+"""How a line of a script begins that a plan writes."""
+
 ERRORS = {"AigcBenchError", "UsageError", "UnknownNameError"}
 SHOWN = {"source", "hint", "title", "formula", "note", "why", "reason", "detail", "remedy", "words", "label"}
 """Keywords of records and functions whose texts people read."""
@@ -123,7 +126,7 @@ def loose_sentences(parsed: ast.Module, *, name: str) -> Iterator[str]:
         if id(node) in skipped or (id(node) in inside and isinstance(node, ast.Constant)):
             continue
         text = constant_text(node)
-        if text is None or text.startswith(COMMAND) or text in TERMS or REFERENCE.search(text):
+        if text is None or text.startswith(COMMAND) or text in TERMS or REFERENCE.search(text) or SHELL.match(text):
             continue
         if SENTENCE.search(TAG.sub("", text)):
             yield f"{name}:{node.lineno}: {text!r}"
