@@ -58,6 +58,7 @@ SHOWN = {"source", "hint", "title", "formula", "note", "why", "reason", "detail"
 """Keywords of records and functions whose texts people read."""
 
 PARSED = {
+    "plan/deploy/slurm.py": {"_STRICT", "_TRAINING"},
     "predict/closed_form/language_rows.py": {"ENERGY_UNITS"},
     "predict/published/name_resolution.py": {"_ENGINE_PATTERNS"},
     "predict/published/unit_columns.py": {

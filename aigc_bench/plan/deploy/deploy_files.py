@@ -11,7 +11,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.plan.deploy.commands import Start, start_of
 from aigc_bench.plan.deploy.kubernetes import FILL, manifests
 from aigc_bench.plan.deploy.replica import Replica, replicas
-from aigc_bench.plan.deploy.slurm import command, service_script, training_script
+from aigc_bench.plan.deploy.slurm import service_script, start_script, training_script
 from aigc_bench.plan.options.wording import describe
 from aigc_bench.plan.records.plan import Option, Plan
 
@@ -45,10 +45,8 @@ def deploy(plan: Plan, folder: Path, *, catalogue: Catalogue) -> tuple[Path, ...
 
 
 def _service(replica: Replica, start: Start, folder: Path, *, vendor: str) -> list[Path]:
-    ready = message("path or hub id of the weights")
-    shell = f'#!/bin/bash\nset -euo pipefail\n: "${{MODEL:?{ready}}}"\nexec {command(start)}\n'
     files = [
-        _script(folder / f"{replica.name}.sh", shell),
+        _script(folder / f"{replica.name}.sh", start_script(start)),
         _script(folder / f"{replica.name}.sbatch", service_script(replica, start)),
     ]
     if replica.nodes == 1:
@@ -107,7 +105,7 @@ def _readme(plan: Plan, option: Option, written: list[Path], notes: list[str]) -
         )
         for replica in replicas(plan, option)
     ]
-    head = message("| service | model | engine | precision | accelerators a replica | requests at once | replicas |")
+    head = message("| service | model | engine | precision | accelerators a replica | parallel requests | replicas |")
     return "\n".join(
         [
             f"# {plan.demand.name}",

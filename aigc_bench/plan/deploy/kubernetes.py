@@ -39,7 +39,7 @@ def manifests(replica: Replica, start: Start, *, vendor: str) -> list[dict[str, 
 def _deployment(replica: Replica, start: Start, *, labels: Mapping[str, str], vendor: str) -> dict[str, Any]:
     resource = RESOURCES.get(vendor, "nvidia.com/gpu")
     requests: dict[str, str] = {resource: str(replica.devices)}
-    # A tenth is left to the node's own services: a pod that takes its whole share would not fit beside them.
+    # A tenth is left to the node's own services: a pod that takes its whole share would not fit.
     requests |= {"cpu": str(max(1, int(replica.cores * 0.9)))} if replica.cores is not None else {}
     requests |= {"memory": f"{max(1, int(replica.memory_gib * 0.9))}Gi"} if replica.memory_gib is not None else {}
     startup, ready = ({"httpGet": {"path": "/health", "port": "http"}} for _ in range(2))  # one object twice becomes a YAML anchor
@@ -76,7 +76,7 @@ def _autoscaler(replica: Replica, metric: str, *, labels: Mapping[str, str]) -> 
         "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": replica.name},
         "minReplicas": replica.at_least,
         "maxReplicas": replica.at_most,
-        # A colon is no part of a metric's name in Kubernetes' API; the adapter of Prometheus is told this one.
+        # A colon is no part of a metric's name in Kubernetes' API; the adapter of Prometheus maps this one.
         "metrics": [{"type": "Pods", "pods": {"metric": {"name": metric.replace(":", "_")}, "target": target}}],
         # Loading weights takes minutes: what is there stays for a while.
         "behavior": {"scaleDown": {"stabilizationWindowSeconds": 600}},
