@@ -124,7 +124,8 @@ def _convert(written: WrittenDemand, *, catalogue: Catalogue, folder: Path) -> t
     services = attempts.make_all(written.service, "service", checks=checks, maker=make_service, prepare=own)
     make_batch = partial(batch_of, catalogue=catalogue)
     jobs = attempts.make_all(written.batch, "batch", checks=checks, maker=make_batch, prepare=own)
-    jobs += attempts.make_all(written.training, "training", checks=checks, maker=training_of, prepare=own)
+    once = partial(training_of, life_s=written.finance.life)
+    jobs += attempts.make_all(written.training, "training", checks=checks, maker=once, prepare=own)
     make_data = partial(dataset_of, catalogue=catalogue)
     datasets = attempts.make_all(written.dataset, "dataset", checks=lambda _: (), maker=make_data)
     owned = [

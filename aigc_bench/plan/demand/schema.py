@@ -202,9 +202,9 @@ class WrittenTraining(Named):
         message("samples to train on (other families)"), unit="sample", limits=zero_or(1, 1e15)
     )
     deadline: LongDuration = documented(message("time limit of one run"), limits=lasting(1, 10 * YEAR_S), default=...)
-    # A single run needs the machines for its window only, but they are bought for the whole life.
+    # A single run needs machines for its window only: what is bought is paid for the whole life all the same.
     every: LongDuration | None = documented(
-        message("interval between runs (default: one run, counted as repeated without pause)"), limits=lasting(1, 10 * YEAR_S)
+        message("interval between runs (default: one run in the life of the servers)"), limits=lasting(1, 10 * YEAR_S)
     )
     sample_kb: WrittenAmount | None = documented(
         message("stored size per sample (default: 4 bytes per token)"), unit="kB", limits=zero_or(1e-3, 1e9)

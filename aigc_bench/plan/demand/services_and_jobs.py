@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -33,8 +34,14 @@ SIZES: Mapping[str, tuple[float, float, float]] = {
     "frame": (20e3, 60e3, 200e3),
     "video": (5e6, 20e6, 50e6),
     "sample": (50.0, 250.0, 1e3),
+    # Speech as Opus at 32 kbit/s, MP3 at 128 kbit/s, or 16-bit samples at 16 kHz.
+    "audio-second": (4e3, 16e3, 32e3),
 }
 """Default bytes per item (low, value, high)."""
+SPOKEN_TEXT = (5.0, 15.0, 40.0)
+"""Bytes of text in a second of speech: two to three words."""
+TEXT_OF_SPEECH: Mapping[str, Literal["input", "output"]] = {"speech_recognition": "output", "text_to_speech": "input"}
+"""The side of a family of audio that is text."""
 # Bytes; the interval is wide because the kind of item is not known.
 OTHER_SIZE = (1e3, 20e3, 200e3)
 LONGEST = 10_000_000
@@ -61,7 +68,7 @@ def service_of(written: WrittenService, *, catalogue: Catalogue, times_of: Calla
         items_per_request=items,
         input_tokens=prompt,
         request_bytes=_size(written.request_kb, item="token", items=prompt, catalogue=catalogue),
-        response_bytes=_size(written.response_kb, item=item, items=items, catalogue=catalogue),
+        response_bytes=_size(written.response_kb, item=item, items=items, catalogue=catalogue, is_text=_is_text(written, "output")),
         kept_days=_days(written.kept),
         slo=_slo(written.slo),
         settings=settings,
@@ -81,6 +88,7 @@ def batch_of(written: WrittenBatch, *, catalogue: Catalogue) -> Job:
     _check_names(written.precisions, written.engines)
     answers = written.items.estimate(f"{item}s", source=STATED)
     length = written.output_tokens.estimate("token/answer", source=STATED) if written.output_tokens else None
+    each = partial(_size, item=item, items=None, catalogue=catalogue)
     return Job(
         name=written.name,
         kind="batch",
@@ -94,8 +102,8 @@ def batch_of(written: WrittenBatch, *, catalogue: Catalogue) -> Job:
         window_s=written.deadline,
         # A run does not begin before the previous one has used up its window.
         runs_per_day=DAY_S / max(written.every, written.deadline),
-        bytes_per_item=_each(_size(written.item_kb, item=item, items=None, catalogue=catalogue), length, item=item),
-        response_bytes=_each(_size(written.response_kb, item=item, items=None, catalogue=catalogue), length, item=item),
+        bytes_per_item=_each(each(written.item_kb, is_text=_is_text(written, "input")), length, item=item),
+        response_bytes=_each(each(written.response_kb, is_text=_is_text(written, "output")), length, item=item),
         kept_days=_days(written.kept),
         settings=settings,
         precisions=written.precisions,
@@ -104,8 +112,8 @@ def batch_of(written: WrittenBatch, *, catalogue: Catalogue) -> Job:
     )
 
 
-def training_of(written: WrittenTraining) -> Job:
-    """Return a training or fine-tuning job; a single run is counted as if repeated without pause."""
+def training_of(written: WrittenTraining, *, life_s: float) -> Job:
+    """Return a training or fine-tuning job; without an interval it is one run in ``life_s``, the life of the servers."""
     item = checked_item(written.workload, written.preset, mode="train", settings=written.settings, model=own_model(written))
     _check_names(written.precisions, ())
     amount = written.tokens or written.samples
@@ -132,8 +140,8 @@ def training_of(written: WrittenTraining) -> Job:
         item=item,
         items=amount.estimate(f"{item}s", source=STATED),
         window_s=written.deadline,
-        # A single run counts as repeated without pause: the machines are paid for either way.
-        runs_per_day=DAY_S / max(written.every or written.deadline, written.deadline),
+        # What is bought is paid for its whole life, what is rented by the hour for the one run.
+        runs_per_day=DAY_S / max(written.every or life_s, written.deadline),
         bytes_per_item=_in_bytes(
             written.sample_kb, f"B/{item}", default=default, of=message("stored size of a training {item}", item=item)
         ),
@@ -306,8 +314,16 @@ def _or(given: Amount | None, default: float, *, unit: str, of: str) -> Estimate
     return assumed(default, unit=unit, source=message("{of}, not stated", of=of))
 
 
-def _size(given: Amount | None, *, item: str, items: Estimate | None, catalogue: Catalogue) -> Estimate:
-    """Return the bytes as stated, else of the items: text by its tokens, the rest by a default size per item."""
+def _is_text(written: WrittenService | WrittenBatch, side: Literal["input", "output"]) -> bool:
+    """Return whether that side of a family of audio is the text that is spoken."""
+    return TEXT_OF_SPEECH.get(written.workload) == side
+
+
+def _size(given: Amount | None, *, item: str, items: Estimate | None, catalogue: Catalogue, is_text: bool = False) -> Estimate:
+    """Return the bytes as stated, else of the items: text by its tokens, the rest by a default size per item.
+
+    ``is_text``: the items are seconds of speech, and this is what is spoken.
+    """
     if given is not None:
         # kB of a file are 1,000 bytes, as networks and disks count.
         return given.estimate("B", source=STATED, factor=1000.0)
@@ -316,7 +332,8 @@ def _size(given: Amount | None, *, item: str, items: Estimate | None, catalogue:
         if items is None:
             return assumed(2000, low=500, high=8000, unit="B", source=message("a text; {general}", general=GENERAL))
         return named(times(items, per_token, unit="B"), message("tokens x bytes of one: {source}", source=per_token.source))
-    one = _in_bytes(None, "B", default=SIZES.get(item, OTHER_SIZE), of=message("size of one {item}", item=item))
+    default = SPOKEN_TEXT if is_text else SIZES.get(item, OTHER_SIZE)
+    one = _in_bytes(None, "B", default=default, of=message("size of one {item}", item=item))
     return named(times(items, one, unit="B"), f"{item}s x {one.source}") if items else one
 
 

@@ -151,8 +151,10 @@ def _add_record(place: Place, record: Record, *, at: str, of: str) -> None:
 
 def _add_load(place: Place, load: Load) -> None:
     """Add the numbers of a load; keys as in ``--json``."""
-    of, at, machine = load.name, f"loads.{load.name}", place.option.machine
-    capability = next((one for one in machine.capabilities if one.case == load.case), None) if machine else None
+    of, at = load.name, f"loads.{load.name}"
+    # A mixed option has no machine of its own: its loads run on those of its parts.
+    machines = [one.machine for one in (place.option, *place.option.parts) if one.machine is not None]
+    capability = next((one for machine in machines for one in machine.capabilities if one.case == load.case), None)
     if capability is not None:
         place.add(f"{at}.throughput_per_accelerator", message("throughput per machine, {of}", of=of), capability.throughput)
         place.add(f"{at}.ttft_s", message("TTFT, {of}", of=of), capability.ttft_s)

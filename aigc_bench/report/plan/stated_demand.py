@@ -10,6 +10,7 @@ from aigc_bench.report.plan.view import PlanPage
 
 NAME = "plan-demand"
 TITLE = message("Demand")
+YEAR_DAYS = 365.25
 
 
 def render(page: PlanPage) -> str | None:
@@ -56,6 +57,8 @@ def job_words(job: Job) -> str:
         else message("{number:g} times a day", number=number)
         if number > 1
         else message("every {number:.3g} days", number=1 / number)
+        if number > 1 / YEAR_DAYS
+        else message("once in {years:.3g} years", years=1 / number / YEAR_DAYS)
     )
     return message("within {window}, {often}", window=window, often=often)
 

@@ -11,6 +11,7 @@ from aigc_bench.core.errors import AigcBenchError, UsageError
 from aigc_bench.plan.demand.demand_reader import read_demand
 from aigc_bench.plan.demand.manual import keys, new_demand, scenario_names, scenario_text, table
 from aigc_bench.plan.records.demand import Demand
+from aigc_bench.report.plan.stated_demand import job_words
 from tests.plan.demands import catalogue
 
 LENGTHS = "input_tokens = 800\noutput_tokens = 200\n"
@@ -161,6 +162,29 @@ def test_jobs_keep_their_window_how_often_they_come_and_their_checkpoints(tmp_pa
     assert (reports.kind, reports.mode, reports.items.value, reports.runs_per_day) == ("batch", "infer", 200_000, 2.0)
     assert (tuning.kind, tuning.adapter, tuning.runs_per_day) == ("finetuning", True, 0.5)
     assert tuning.checkpoints.kept is not None and tuning.checkpoints.kept.value == 3
+
+
+@pytest.mark.parametrize(("finance", "years"), [("", 3), ("[finance]\nlife = '5y'\n", 5)])
+def test_training_without_an_interval_is_one_run_in_the_life_of_the_servers(finance: str, years: int, tmp_path: Path) -> None:
+    training = (
+        "[[training]]\nname = 'run'\nworkload = 'gpt'\npreset = 'llama-2-7b'\nmethod = 'pretraining'\ntokens = 1e12\n"
+        "deadline = '30d'\n"
+    )
+    (run,) = read(tmp_path, training + finance).jobs
+    assert run.runs_per_day == pytest.approx(1 / (years * 365.25))
+    assert job_words(run) == f"within 30 days, once in {years} years"
+
+
+def test_speech_and_its_text_have_sizes_of_their_own(tmp_path: Path) -> None:
+    """A second of speech is kilobytes of sound and a few bytes of text, on the side that a family reads or writes."""
+    text = "".join(
+        f"[[batch]]\nname = '{name}'\nworkload = '{name}'\npreset = '{preset}'\nitems = 1000\ndeadline = '4h'\n"
+        for name, preset in (("speech_recognition", "whisper-large-v3"), ("text_to_speech", "vits"))
+    )
+    heard, spoken = read(tmp_path, text).jobs
+    assert heard.response_bytes is not None and spoken.response_bytes is not None
+    assert (heard.bytes_per_item.value, heard.response_bytes.value) == (16e3, 15.0)
+    assert (spoken.bytes_per_item.value, spoken.response_bytes.value) == (15.0, 16e3)
 
 
 def test_a_data_set_is_a_profile_or_a_size(tmp_path: Path) -> None:
