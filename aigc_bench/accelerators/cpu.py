@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from aigc_bench.accelerators.base import Backend
+from aigc_bench.core.control_group import find_cgroup
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case
 
@@ -138,37 +139,10 @@ def _capabilities() -> Mapping[str, Any]:
     return {arm.get(flag, flag): True for flag in flags}
 
 
-def usable_cores(root: Path = Path("/sys/fs/cgroup"), *, membership: Path = Path("/proc/self/cgroup")) -> int:
-    """Cores this process may use: its affinity mask, cut by the CPU quota of its cgroups (v2 or v1), at least 1."""
+def usable_cores(*, proc: Path = Path("/proc"), sys: Path = Path("/sys")) -> int:
+    """Cores this process may use: its affinity mask, cut by the CPU quota of its control groups, at least 1."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quotas = [_quota(folder) for folder in _cgroups(root, membership=membership)]
+    group = find_cgroup(proc=proc, sys=sys)
+    quota = group.cpu_limit() if group is not None else None
     # Rounded down: a thread more than the quota would be throttled, and every parallel region waits for the slowest thread.
-    return max(1, min(cores, *(int(quota) for quota in quotas if quota is not None), cores))
-
-
-def _cgroups(root: Path, *, membership: Path) -> tuple[Path, ...]:
-    """The folders whose CPU quota binds this process: its own cgroup and all above it."""
-    try:
-        lines = membership.read_text().splitlines()
-    except OSError:
-        lines = []
-    # In a container the mount itself is the group (version 2, then 1), whatever path the membership file names.
-    folders = {root, root / "cpu"}
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if controllers == "" or "cpu" in controllers.split(","):
-            own = (root if controllers == "" else root / "cpu") / path.lstrip("/")
-            folders.update(folder for folder in (own, *own.parents) if folder.is_relative_to(root))
-    return tuple(sorted(folders))
-
-
-def _quota(folder: Path) -> float | None:
-    """A cgroup's CPU quota in cores, ``None`` where it sets no limit."""
-    try:
-        if (folder / "cpu.max").exists():
-            quota, period = (folder / "cpu.max").read_text().split()
-        else:
-            quota, period = ((folder / f"cpu.cfs_{part}_us").read_text().strip() for part in ("quota", "period"))
-    except (OSError, ValueError):
-        return None
-    return None if quota in {"max", "-1"} else float(quota) / float(period)
+    return cores if quota is None else max(1, min(cores, int(quota)))

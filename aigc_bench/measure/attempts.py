@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import get_args
 
 from aigc_bench.core import registry
+from aigc_bench.core.control_group import find_cgroup, stat_values
 from aigc_bench.core.messages import message
 from aigc_bench.core.named_code import permitted
 from aigc_bench.core.records import Case, Failure, Status, TrialResult
@@ -26,7 +27,6 @@ from aigc_bench.measure.protocol import TrialRequest
 from aigc_bench.measure.sampler_client import SamplerClient
 from aigc_bench.measure.schedule import Planned
 from aigc_bench.measure.stopping import StoppingRule
-from aigc_bench.telemetry.host import find_cgroup, stat_values
 
 MAX_ATTEMPTS = 2
 COOL_DOWN_S = {"quick": (0.5, 10.0), "default": (10.0, 60.0), "rigorous": (10.0, 60.0)}

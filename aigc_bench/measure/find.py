@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from aigc_bench.core.control_group import find_cgroup
 from aigc_bench.core.records import Case, FoundBatch, Search, TrialResult
-from aigc_bench.telemetry.host import find_cgroup
 
 LARGEST = 1 << 16
 FINE = 16

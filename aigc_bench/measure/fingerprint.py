@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
 from aigc_bench.catalog.loader import usable_catalogue
+from aigc_bench.core.control_group import find_cgroup
 from aigc_bench.core.records import AcceleratorInfo, Setting, System
 from aigc_bench.measure import host_facts
 from aigc_bench.telemetry.base import SensorAbsent
-from aigc_bench.telemetry.host import find_cgroup
 from aigc_bench.telemetry.nvml import GpuFacts, describe, nvml_open
 
 PACKAGES = ("torch", "transformers", "diffusers", "numpy", "triton", "nvidia-ml-py", "vllm", "sglang", "tensorrt-llm")

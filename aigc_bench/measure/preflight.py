@@ -13,13 +13,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
+from aigc_bench.core.control_group import find_cgroup
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Check
 from aigc_bench.measure import host_facts
 from aigc_bench.measure.doctor import devices, host, sensors
 from aigc_bench.measure.doctor.finding import absent, warning
 from aigc_bench.telemetry.base import SensorAbsent
-from aigc_bench.telemetry.host import Host, find_cgroup
+from aigc_bench.telemetry.host import Host
 from aigc_bench.telemetry.nvml import GpuFacts, describe, nvml_open
 
 OBSERVED_S = 0.5

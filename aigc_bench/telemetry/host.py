@@ -15,11 +15,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from aigc_bench.core.control_group import Cgroup, find_cgroup, stat_values
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import SensorStatus
-from aigc_bench.telemetry._cgroup import Cgroup
-from aigc_bench.telemetry._cgroup import find_cgroup as find_cgroup
-from aigc_bench.telemetry._cgroup import stat_values as stat_values
 from aigc_bench.telemetry.base import SensorAbsent, Source, Value
 
 HOST = "host"

@@ -90,30 +90,32 @@ def test_other_errors_are_not_out_of_memory():
     assert not backend.is_out_of_memory(ValueError("can't allocate memory"))
 
 
+def group_of(root: Path, *, membership: str, files: dict[str, str]) -> dict[str, Path]:
+    """A file system of control groups, and the group of this process."""
+    for name, text in {"proc/self/cgroup": membership, **{f"sys/fs/cgroup/{name}": text for name, text in files.items()}}.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return {"proc": root / "proc", "sys": root / "sys"}
+
+
 def test_a_cgroup_quota_cuts_the_cores(tmp_path: Path):
-    membership = tmp_path / "membership"
-    membership.write_text("0::/jobs/one\n")
-    own = tmp_path / "fs" / "jobs" / "one"
-    own.mkdir(parents=True)
-    unlimited = usable_cores(tmp_path / "fs", membership=membership)
-    (own.parent / "cpu.max").write_text("100000 100000\n")
-    (own / "cpu.max").write_text("max 100000\n")
-    assert usable_cores(tmp_path / "fs", membership=membership) == 1 <= unlimited
+    groups = {f"{folder}cgroup.procs": "" for folder in ("", "jobs/", "jobs/one/")}
+    files = {"cgroup.controllers": "cpu memory\n", "jobs/one/cpu.max": "max 100000\n", **groups}
+    unlimited = usable_cores(**group_of(tmp_path / "free", membership="0::/jobs/one\n", files=files))
+    held = {**files, "jobs/cpu.max": "100000 100000\n"}
+    assert usable_cores(**group_of(tmp_path / "held", membership="0::/jobs/one\n", files=held)) == 1 <= unlimited
 
 
 def test_a_fractional_quota_leaves_one_core(tmp_path: Path):
-    (tmp_path / "cpu.max").write_text("50000 100000\n")
-    assert usable_cores(tmp_path, membership=tmp_path / "none") == 1
+    files = {"cgroup.controllers": "cpu\n", "cgroup.procs": "", "cpu.max": "50000 100000\n"}
+    # In a container the mount itself is the group, whatever path the membership file names.
+    assert usable_cores(**group_of(tmp_path, membership="0::/pod/container\n", files=files)) == 1
 
 
 def test_a_version_1_quota_is_read(tmp_path: Path):
-    membership = tmp_path / "membership"
-    membership.write_text("4:cpu,cpuacct:/job\n3:memory:/other\n")
-    own = tmp_path / "cpu" / "job"
-    own.mkdir(parents=True)
-    (own / "cpu.cfs_quota_us").write_text("100000\n")
-    (own / "cpu.cfs_period_us").write_text("100000\n")
-    assert usable_cores(tmp_path, membership=membership) == 1
+    quota = {"cpu/job/cpu.cfs_quota_us": "100000\n", "cpu/job/cpu.cfs_period_us": "100000\n"}
+    files = {"cpu/cgroup.procs": "", "cpu/job/cgroup.procs": "", **quota}
+    assert usable_cores(**group_of(tmp_path, membership="4:cpu,cpuacct:/job\n3:memory:/other\n", files=files)) == 1
 
 
 def test_software_names_the_instructions_torch_uses():

@@ -12,8 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from aigc_bench.core.control_group import find_cgroup
 from aigc_bench.telemetry.base import SensorAbsent
-from aigc_bench.telemetry.host import HOST, WORKER, Host, find_cgroup
+from aigc_bench.telemetry.host import HOST, WORKER, Host
 
 CPU = "cpu  {0}\ncpu0 {0}\nintr 5\nprocs_running 3\nprocs_blocked 0\n"
 

@@ -8,13 +8,14 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from aigc_bench.core.control_group import find_cgroup
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Check
 from aigc_bench.core.units import GIB, memory, quantity
 from aigc_bench.measure import host_facts
 from aigc_bench.measure.doctor.finding import absent, note, ok, warning
 from aigc_bench.telemetry.base import SensorAbsent
-from aigc_bench.telemetry.host import HOST, Host, find_cgroup
+from aigc_bench.telemetry.host import HOST, Host
 
 BUSY_FRACTION = 0.10
 STEAL_FRACTION = 0.02

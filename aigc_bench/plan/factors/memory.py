@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
@@ -12,6 +12,7 @@ from aigc_bench.plan.records.loads import Load, Pool
 from aigc_bench.plan.records.machine import Capability
 from aigc_bench.plan.stats.estimates import largest, plus, times, zero
 
+PLACES = ("host", "device")
 UNKNOWN = message("peak or memory size was not recorded; measure on this machine with readable memory counters")
 
 
@@ -31,13 +32,13 @@ class MemoryFactor(Factor):
         """Assess host and device separately; the one with less head-room counts."""
         inputs = {message("usable share"): context.rules.usable_memory}
         pairs = {}
-        for place, size in (("host", context.machine.host_memory_bytes), ("device", context.machine.device_memory_bytes)):
+        for place, size in zip(PLACES, (context.machine.host_memory_bytes, context.machine.device_memory_bytes), strict=True):
             required = _fullest(context, place)
             if required is not None:
-                inputs[message("{place} memory required", place=place)] = required
+                inputs[_required_name(place)] = required
             # The host's memory is unknown where no data sheet states it; then the device alone is judged.
             if required is not None and size is not None:
-                inputs[message("{place} memory", place=place)] = size
+                inputs[_size_name(place)] = size
                 pairs[place] = (required, times(size, context.rules.usable_memory, unit="B"))
         place_found = scarcest(pairs)
         if not context.pools:
@@ -58,6 +59,27 @@ class MemoryFactor(Factor):
         return message(
             "machines with {enough} of usable memory, a smaller model or a narrower format would change that", enough=enough(found)
         )
+
+
+def _required_name(place: str) -> str:
+    return message("{place} memory required", place=place)
+
+
+def _size_name(place: str) -> str:
+    return message("{place} memory", place=place)
+
+
+def resident_bytes(factors: Mapping[str, Assessment], place: str) -> Estimate | None:
+    """Return the bytes that an option's resident models require on one machine's host or device; ``None`` if unknown."""
+    found = factors.get(factor.name)
+    return found.inputs.get(_required_name(place)) if found is not None else None
+
+
+def compared_bytes(factors: Mapping[str, Assessment]) -> tuple[Estimate, ...]:
+    """Return what an option requires and what its machines have, of host and device, as far as they are known."""
+    found = factors.get(factor.name)
+    names = {name for place in PLACES for name in (_required_name(place), _size_name(place))}
+    return tuple(value for name, value in found.inputs.items() if name in names) if found is not None else ()
 
 
 def _fullest(context: Context, place: str) -> Estimate | None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from aigc_bench.core.derivation import Derivation, record
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
+from aigc_bench.plan.factors.memory import compared_bytes
 from aigc_bench.plan.records.demand import Constraints
 from aigc_bench.plan.records.plan import Option, Plan
 from aigc_bench.plan.records.risk import GrowthPath, PathYear, PlanRisk, Regret, Safer, Swing
@@ -71,10 +72,8 @@ def probabilities_of(option: Option, limits: Constraints, *, scenarios: Estimate
         inputs, title = (option.capex_usd, option.opex_usd_per_year, *keys), message("the cost stays within the budget")
         found["p_budget"] = share(option.p_budget, ".p_budget", title, counts=WITHIN, inputs=inputs, of=scenarios)
     if option.p_oom is not None:
-        memory = option.factors.get("memory")
-        inputs = tuple(value for name, value in memory.inputs.items() if "memory" in name) if memory else ()
-        title = message("probability of running out of memory")
-        found["p_oom"] = fraction(option.p_oom, Derivation(None, inputs, OUT_OF_MEMORY, None, ".p_oom", title))
+        title, sizes = message("probability of running out of memory"), compared_bytes(option.factors)
+        found["p_oom"] = fraction(option.p_oom, Derivation(None, sizes, OUT_OF_MEMORY, None, ".p_oom", title))
     return found
 
 

@@ -24,6 +24,7 @@ import numpy as np
 
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
+from aigc_bench.plan.factors.memory import resident_bytes
 from aigc_bench.plan.placement.room_around import other_peak_w
 from aigc_bench.plan.placement.site_limits import site_for, table_of
 from aigc_bench.plan.records.demand import Demand
@@ -104,14 +105,14 @@ def _needs(option: Option) -> Iterator[tuple[Estimate, Estimate]]:
     """Yield each peak memory need with the memory size it is compared with."""
     for part in option.parts:
         yield from _needs(part)
-    machine, memory = option.machine, option.factors.get("memory")
-    if machine is None or memory is None:
+    machine = option.machine
+    if machine is None:
         return
     places = (("device", machine.device_memory_bytes), ("host", machine.host_memory_bytes))
     for place, size in places:
         if size is None or size.value <= 0:
             continue
-        resident = memory.inputs.get(message("{place} memory required", place=place))
+        resident = resident_bytes(option.factors, place)
         if option.placement == "pooled":
             peaks = [resident]
         else:
