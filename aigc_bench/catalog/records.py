@@ -210,7 +210,8 @@ class AcceleratorRange(Fact):
 class ServerSpec(Fact):
     """A server: watts, heat, air, weight, parts and price. ``gpu_id`` is a row of the accelerators, ``None`` without.
 
-    ``cpu_cores`` are the physical cores of all its processors, ``None`` where the row does not name them.
+    ``cpu_cores`` are the physical cores of all its processors, ``None`` where the row does not name them. ``needs_rack`` is false
+    of towers and desktops. ``onboard_nic_enough``: its own ports carry its requests, ``None`` where the row does not say.
     """
 
     name: Text
@@ -233,6 +234,9 @@ class ServerSpec(Fact):
     num_compute_nics: Count | None = None
     compute_nic_bytes_per_s: Positive | None = None
     num_frontend_nics: Count | None = None
+    frontend_nic_bytes_per_s: Positive | None = None
+    onboard_nic_enough: bool | None = None
+    needs_rack: bool = True
     local_storage: str | None = None
     cooling: CoolingMethod = "air"
     cooling_detail: str | None = None
@@ -311,7 +315,7 @@ class PowerCap(Fact):
 class NetworkItem(Fact):
     """A link, NIC, switch, cable or transceiver. ``bytes_per_s`` is per direction; of a switch, the sum over its ports.
 
-    A link needs one ``cable``, plugs included, or two ``transceiver`` and a fibre.
+    A link needs one ``cable``, plugs included, or two ``transceiver`` and a fibre. ``protocol`` is ``None`` of what carries both.
     """
 
     kind: Literal["pcie", "scale_up", "fabric", "nic", "switch", "cable", "transceiver"]
@@ -319,6 +323,7 @@ class NetworkItem(Fact):
     bytes_per_s: Positive
     num_ports: Count | None = None
     port_bytes_per_s: Positive | None = None
+    protocol: Literal["ethernet", "infiniband"] | None = None
     latency_s: Positive | None = None
     typical_power_w: Positive | None = None
     max_power_w: Positive | None = None

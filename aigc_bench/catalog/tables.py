@@ -93,6 +93,7 @@ _TABLES = (
             "airflow_cfm": _to("airflow_m3_per_s", M3_PER_S_PER_CFM),
             "ram_gib": _to("ram_bytes", GIB, "whole"),
             "compute_nic_gbit_per_s": _to("compute_nic_bytes_per_s", 1e9 / 8),
+            "frontend_nic_gbit_per_s": _to("frontend_nic_bytes_per_s", 1e9 / 8),
         },
     ),
     Table(name="measured_power", record=r.MeasuredPower, noun=message("measured server power")),

@@ -18,7 +18,7 @@ from aigc_bench.core.table_file import Row, TableFile, read_table
 from aigc_bench.core.toml_file import check
 from aigc_bench.plan.demand.amounts import YEAR_S, Table, documented
 from aigc_bench.plan.demand.supply_schema import WrittenQuote
-from aigc_bench.plan.hardware.datasheet import usual_count
+from aigc_bench.plan.hardware.datasheet import usual_counts
 from aigc_bench.plan.records.demand import Demand
 from aigc_bench.plan.records.quote import Quote
 from aigc_bench.plan.stats.estimates import estimate
@@ -183,7 +183,7 @@ def _server(written: WrittenQuote, accelerator: str, *, catalogue: Catalogue) ->
 def _usual(accelerator: str, catalogue: Catalogue) -> int:
     """Return the accelerators of the first server that holds it, else those of a usual host."""
     servers = catalogue.servers_with(accelerator)
-    return servers[0].gpu_count if servers else usual_count(catalogue.accelerators[accelerator])
+    return servers[0].gpu_count if servers else usual_counts(catalogue.accelerators[accelerator])[-1]
 
 
 def repeated_names(quotes: Sequence[Quote]) -> list[str]:

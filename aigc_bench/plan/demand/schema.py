@@ -260,6 +260,12 @@ class WrittenSite(Table):
     cooling: CoolingMethod = documented(message("air, rear_door, direct_liquid or immersion"), default="air")
     inlet_c: Number | None = documented(message("highest temperature of the supplied air"), unit="degC", limits=between(1, 60))
     floor_kg_per_m2: Number | None = documented(message("floor load limit"), unit="kg/m2", limits=between(10, 1e5))
+    redundancy: Literal["N", "N+1", "2N"] | None = documented(
+        message("redundancy of feeds, UPS and cooling: N, N+1 or 2N (default: N for one server, else N+1)")
+    )
+    server_room: Flag = documented(
+        message("true gives desktops and single servers racks, UPS, cooling plant and switches, too"), default=False
+    )
     pue: WrittenAmount | None = documented(
         message("site power over IT power (default: by cooling)"), unit="ratio", limits=between(1, 10)
     )

@@ -24,7 +24,7 @@ from aigc_bench.plan.demand.schema import (
     WrittenSite,
 )
 from aigc_bench.plan.demand.supply_schema import WrittenOwned
-from aigc_bench.plan.hardware.datasheet import usual_count
+from aigc_bench.plan.hardware.datasheet import usual_counts
 from aigc_bench.plan.placement.residency import RESIDENCIES, why_not_rented
 from aigc_bench.plan.records.demand import Colocation, Constraints, Dataset, Finance, Site
 from aigc_bench.plan.records.owned import Owned
@@ -132,6 +132,8 @@ def site_of(written: WrittenSite, *, catalogue: Catalogue) -> Site:
         cooling=written.cooling,
         inlet_c=written.inlet_c,
         floor_kg_per_m2=written.floor_kg_per_m2,
+        redundancy=written.redundancy,
+        has_server_room=written.server_room,
         egress_bits_per_s=_stated(written.uplink_gbit_per_s, "bit/s", factor=1e9),
         store_bytes=_stated(written.store_tb, "B", factor=1e12),
         store_bytes_per_s=_stated(written.store_gb_per_s, "B/s", factor=1e9),
@@ -228,7 +230,7 @@ def owned_of(written: WrittenOwned, *, catalogue: Catalogue) -> Owned:
     row = catalogue.servers[written.server] if written.server is not None else None
     if row is not None and row.gpu_id != spec.id:
         raise UsageError(message("server = {server!r} does not hold {accelerator}", server=row.id, accelerator=spec.id))
-    usual = [one.gpu_count for one in catalogue.servers_with(spec.id)] or [usual_count(spec)]
+    usual = [one.gpu_count for one in catalogue.servers_with(spec.id)] or list(usual_counts(spec))
     sizes = [row.gpu_count] if row is not None else [written.per_server] if written.per_server else sorted(usual, reverse=True)
     # Fewer than a usual server holds are taken as one server.
     size = next((one for one in sizes if written.count % one == 0), None)

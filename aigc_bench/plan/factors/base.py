@@ -78,6 +78,11 @@ class Context:
         return Limits(site=self.site, table=table_of(self.kind), machine=self.machine)
 
     @property
+    def is_at_desks(self) -> bool:
+        """Return whether the machines stand at desks, on outlets and in the air of a room that is there."""
+        return self.room is not None and self.room.is_at_desks
+
+    @property
     def pools(self) -> tuple[Pool, ...]:
         """Return the pools that serve the loads."""
         return self.fleet.pools

@@ -6,6 +6,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.factors._racked import racked
 from aigc_bench.plan.factors.base import Context, Factor, Limits, enough
+from aigc_bench.plan.placement.desks import heat_of_a_room
 from aigc_bench.plan.records.assessment import Assessment
 from aigc_bench.plan.records.demand import Site
 from aigc_bench.plan.records.machine import Machine
@@ -34,6 +35,9 @@ class CoolingFactor(Factor):
         found = racked(context, heat, watts="heat_w")
         required = found.required
         inputs = {message("design heat of one server"): heat} | found.inputs | _air(context, found.everything)
+        if context.is_at_desks:
+            # The air of an office, not that of a server room, whatever the site has there.
+            return self.conclude(required=found.everything, available=heat_of_a_room(), why=IN_A_ROOM, inputs=inputs)
         if limit is None:
             return self.conclude(required=required, available=None, why=UNKNOWN, inputs=inputs)
         why = message("{found} in the fullest rack", found=found.words)
@@ -99,6 +103,7 @@ def _inlet(context: Context) -> dict[str, Estimate]:
     return {name: value for name, value in found.items() if value is not None}
 
 
+IN_A_ROOM = message("all machines in the air of the room they stand in")
 UNKNOWN = message("the cooling capacity of a rack is unknown; state the site's cooling method or its kW per rack")
 
 

@@ -6,6 +6,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.factors._racked import racked
 from aigc_bench.plan.factors.base import Context, Factor, Limits, enough, scarcest
+from aigc_bench.plan.placement.desks import outlet
 from aigc_bench.plan.records.assessment import Assessment
 from aigc_bench.plan.stats.estimates import over, scaled, times
 
@@ -28,9 +29,12 @@ class PowerFactor(Factor):
         peak, feed = context.machine.peak_power_w, context.site.rack_power_w
         found = racked(context, peak, watts="peak_w")
         inputs = {message("peak power of one server"): peak} | found.inputs | _site(context, found.everything)
-        if feed is None:
+        if context.is_at_desks:
+            pairs = {AT_AN_OUTLET: (peak, outlet())}
+        elif feed is None:
             return self.conclude(required=found.required, available=None, why=UNKNOWN, inputs=inputs)
-        pairs = {message("{servers} on the fullest rack's feed", servers=found.words): (found.required, feed)}
+        else:
+            pairs = {message("{servers} on the fullest rack's feed", servers=found.words): (found.required, feed)}
         site = context.site.power_w
         if site is not None:
             where = message("the site's IT power") if context.kind == "owned" else message("the power that the provider sells")
@@ -52,6 +56,7 @@ class PowerFactor(Factor):
         )
 
 
+AT_AN_OUTLET = message("each machine on an outlet of its own, 230 V and 16 A at 80 %")
 UNKNOWN = message("the rating of the rack's feed is unknown; it follows from the amperes and volts of the breaker")
 
 

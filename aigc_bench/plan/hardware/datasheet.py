@@ -1,8 +1,9 @@
 """The data sheet of a host: the catalogue's row, or without one the typical figures of the catalogue's servers of its form.
 
-Accelerators come as boards of a server (SXM, OAM) or as cards (PCIe). A host without a row is assumed to be like the
-catalogue's servers with 4 to 8 accelerators of the same form: their median height, weight and NICs. Besides its accelerators it
-costs as much as theirs (median, P10 and P90 of price - accelerators x their price). So every purchase has the same bill lines.
+Accelerators come as boards of a server (SXM, OAM), as cards of a server (PCIe), or as cards for desks, in towers of one, two or
+four. A host without a row is assumed to be like the catalogue's servers with 4 to 8 accelerators of the same form, or its towers
+with as many cards: their median height, weight and NICs. Besides its accelerators it costs as much as theirs (median, P10 and
+P90 of price - accelerators x their price). So every purchase has the same bill lines.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ BOARDS = ("SXM", "OAM", "APU", "NVL", "Superchip")
 """Prefixes of the form factors that are sold only on a server's board."""
 LIKE_COUNTS = range(4, 9)
 FULL = 8
-IN_A_TOWER = 4
-"""Workstation and consumer cards cool themselves and take two slots or more: a tower holds four, a server none."""
+IN_A_TOWER = (1, 2, 4)
+"""Workstation and consumer cards cool themselves and take two slots or more: a tower holds up to four, a server none."""
+TOWER_U = 4
+"""Rack units of a tower that lies on a shelf, where no row says (assumed)."""
 # Physical cores of a host: low, value, high.
 CORES_OF_A_SERVER = (64.0, 96.0, 192.0)
 CORES_OF_A_WORKSTATION = (8.0, 16.0, 24.0)
@@ -41,9 +44,9 @@ def for_desks(spec: AcceleratorSpec) -> bool:
     return any(word in (spec.form_factor or "") for word in ("WS", "consumer"))
 
 
-def usual_count(spec: AcceleratorSpec) -> int:
-    """Return the accelerators in a host that has no row in the catalogue."""
-    return IN_A_TOWER if for_desks(spec) else FULL
+def usual_counts(spec: AcceleratorSpec) -> tuple[int, ...]:
+    """Return the accelerators in hosts that have no row in the catalogue, the smallest host first."""
+    return IN_A_TOWER if for_desks(spec) else (FULL,)
 
 
 def sheet_of(server: ServerSpec, catalogue: Catalogue) -> ServerSpec:
@@ -51,7 +54,8 @@ def sheet_of(server: ServerSpec, catalogue: Catalogue) -> ServerSpec:
     # A server without accelerators has no others of its form to take the height from.
     if server.rack_units is not None or server.gpu_id is None:
         return server
-    return server.model_copy(update={"rack_units": median_units(catalogue.accelerators[server.gpu_id], catalogue)})
+    units = median_units(catalogue.accelerators[server.gpu_id], server.gpu_count, catalogue) if server.needs_rack else TOWER_U
+    return server.model_copy(update={"rack_units": units})
 
 
 def assumed_sheet(
@@ -60,24 +64,29 @@ def assumed_sheet(
     """Return the sheet of ``count`` accelerators in a host of their own, at that price and peak draw."""
     from aigc_bench.catalog.records import Price, ServerSpec
 
-    like = servers_like(spec, catalogue)
+    like = servers_like(spec, catalogue, count=count)
     source = message(
         "assumed: median of {num_like} servers of the catalogue with {more} like it",
         num_like=len(like),
         more="boards" if is_board(spec) else "cards",
     )
+    is_tower = for_desks(spec)
     as_of = spec.price.as_of if spec.price else spec.as_of
     return ServerSpec(
         id=f"{count}x_{spec.id}",
         name=name,
         gpu_id=spec.id,
         gpu_count=count,
-        rack_units=_median(like, lambda row: row.rack_units),
+        rack_units=median_units(spec, count, catalogue),
         max_power_w=peak_w,
         weight_kg=_median(like, lambda row: row.weight_kg),
-        num_compute_nics=_median_count(like, lambda row: row.num_compute_nics),
-        compute_nic_bytes_per_s=_median_low(like, lambda row: row.compute_nic_bytes_per_s),
+        # Towers have no network of their own between them.
+        num_compute_nics=None if is_tower else _median_count(like, lambda row: row.num_compute_nics),
+        compute_nic_bytes_per_s=None if is_tower else _median_low(like, lambda row: row.compute_nic_bytes_per_s),
         num_frontend_nics=_median_count(like, lambda row: row.num_frontend_nics),
+        frontend_nic_bytes_per_s=_median_low(like, lambda row: row.frontend_nic_bytes_per_s) if is_tower else None,
+        onboard_nic_enough=True if is_tower else None,
+        needs_rack=not is_tower,
         cooling="direct_liquid" if "liquid" in (spec.form_factor or "") else "air",
         price=Price(
             low=price_usd.low,
@@ -94,29 +103,32 @@ def assumed_sheet(
     )
 
 
-def median_units(spec: AcceleratorSpec, catalogue: Catalogue) -> int:
-    """Return the rack units of a host of such accelerators."""
-    return round(_median(servers_like(spec, catalogue), lambda row: row.rack_units))
+def median_units(spec: AcceleratorSpec, count: int, catalogue: Catalogue) -> int:
+    """Return the rack units of a host of ``count`` such accelerators."""
+    known = _known(servers_like(spec, catalogue, count=count), lambda row: row.rack_units)
+    return round(statistics.median(known)) if known else TOWER_U
 
 
-def servers_like(spec: AcceleratorSpec, catalogue: Catalogue) -> list[ServerSpec]:
-    """Return the catalogue's servers with 4 to 8 accelerators of the same form."""
-    return [
-        server
-        for server in catalogue.servers.values()
-        if server.gpu_id and server.gpu_count in LIKE_COUNTS and is_board(catalogue.accelerators[server.gpu_id]) == is_board(spec)
-    ]
+def servers_like(spec: AcceleratorSpec, catalogue: Catalogue, *, count: int = FULL) -> list[ServerSpec]:
+    """Return the catalogue's servers with 4 to 8 accelerators of the same form, or its towers with ``count`` cards for desks."""
+    rows = [(row, catalogue.accelerators[row.gpu_id]) for row in catalogue.servers.values() if row.gpu_id]
+    if for_desks(spec):
+        towers = [row for row, card in rows if not row.needs_rack and for_desks(card)]
+        return [row for row in towers if row.gpu_count == min(IN_A_TOWER, key=lambda known: (abs(known - count), known))]
+    racked = [(row, card) for row, card in rows if row.needs_rack and row.gpu_count in LIKE_COUNTS]
+    return [row for row, card in racked if is_board(card) == is_board(spec)]
 
 
 def host_usd(spec: AcceleratorSpec, count: int, catalogue: Catalogue) -> Estimate:
     """Return the cost of a host without its accelerators: processors, memory, board and switches, NICs, chassis, margin.
 
-    For boards in proportion to eight, at least two of them; a host of cards costs the same with few or many.
+    For boards in proportion to eight, at least two of them; a host of cards costs the same with few or many, a tower as those of
+    its size do.
     """
     # Price of the server less its accelerators at their own price; negative where a bundle is cheaper than its parts.
     rests = sorted(
         server.price.mid - server.gpu_count * card.price.mid
-        for server in servers_like(spec, catalogue)
+        for server in servers_like(spec, catalogue, count=count)
         if server.price and server.gpu_id and (card := catalogue.accelerators[server.gpu_id]).price
     )
     # At least a dollar, because intervals of prices need logarithms.
@@ -147,7 +159,8 @@ def cores_of(server: ServerSpec | None, *, count: int) -> Estimate:
             ),
         )
         return Estimate(value=each, low=each, high=each, unit="cores", basis=server.basis, source=source)
-    low, value, high = CORES_OF_A_SERVER if count in LIKE_COUNTS else CORES_OF_A_WORKSTATION
+    is_server = count in LIKE_COUNTS or (server is not None and server.needs_rack)
+    low, value, high = CORES_OF_A_SERVER if is_server else CORES_OF_A_WORKSTATION
     source = message("{value:g} cores of a usual host / {count} accelerators; {general}", value=value, count=count, general=GENERAL)
     return assumed(value / count, low=low / count, high=high / count, unit="cores", source=source)
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Basis, Estimate
-from aigc_bench.plan.hardware.datasheet import assumed_sheet, cores_of, sheet_of, usual_count
+from aigc_bench.plan.hardware.datasheet import assumed_sheet, cores_of, sheet_of, usual_counts
 from aigc_bench.plan.hardware.server_match import ServerMatch, built_up, match_of
 from aigc_bench.plan.records.demand import Constraints, Demand
 from aigc_bench.plan.records.machine import Machine
@@ -211,7 +211,14 @@ def hosts(catalogue: Catalogue) -> tuple[Host, ...]:
     held = {host.spec.id for host in found}
     rented = {price.gpu_id for price in catalogue.cloud_prices.values() if not price.is_historic}
     others = [spec for spec in catalogue.accelerators.values() if spec.id not in held and (spec.price or spec.id in rented)]
-    return (*found, *(host_of_cards(spec, catalogue) for spec in others if spec.tdp_w and _is_sold(spec)))
+    sold = [spec for spec in others if spec.tdp_w and _is_sold(spec)]
+    return (*found, *(host_of_cards(spec, catalogue, count=count) for spec in sold for count in _counts(spec, catalogue)))
+
+
+def _counts(spec: AcceleratorSpec, catalogue: Catalogue) -> tuple[int, ...]:
+    """Return the sizes of hosts to plan with; of parts that are no longer made only the largest, since they can only be rented."""
+    sale, counts = catalogue.sales.get(spec.id), usual_counts(spec)
+    return counts[-1:] if sale is not None and sale.status == "ended" else counts
 
 
 def _is_sold(spec: AcceleratorSpec) -> bool:
@@ -252,8 +259,8 @@ def _server_host(server: ServerSpec, catalogue: Catalogue) -> Host | None:
 
 
 def host_of_cards(spec: AcceleratorSpec, catalogue: Catalogue, *, count: int | None = None) -> Host:
-    """Return a host of that number of cards (default: the usual one of their form), with the parts that the catalogue assumes."""
-    count = usual_count(spec) if count is None else count
+    """Return a host of that number of cards (default: the most of their form), with the parts that the catalogue assumes."""
+    count = usual_counts(spec)[-1] if count is None else count
     match = built_up(
         count,
         spec,
@@ -264,26 +271,28 @@ def host_of_cards(spec: AcceleratorSpec, catalogue: Catalogue, *, count: int | N
     sheet = assumed_sheet(
         spec, name=match.name, count=count, price_usd=match.price_usd, peak_w=match.watts.peak.value, catalogue=catalogue
     )
-    machine = _machine(match, spec, None, catalogue)
-    return Host(
-        spec=spec,
-        server=None,
-        sheet=sheet,
-        machine=machine.model_copy(
-            update={
-                "weight_kg": sheet.weight_kg,
-                "cooling": sheet.cooling,
-                "fabric_bits_per_s": _fabric_bits(sheet),
-            }
-        ),
-    )
+    machine = _machine(match, spec, None, catalogue, network_bits_per_s=_nic_bits(sheet, count))
+    place = {
+        "weight_kg": sheet.weight_kg,
+        "cooling": sheet.cooling,
+        "needs_rack": sheet.needs_rack,
+        "fabric_bits_per_s": _fabric_bits(sheet),
+    }
+    return Host(spec=spec, server=None, sheet=sheet, machine=machine.model_copy(update=place))
 
 
 def _per_server(count: int, name: str, *, basis: Basis = "datasheet") -> Estimate:
     return estimate(count, unit="machines/server", basis=basis, source=message("accelerators in {name}", name=name))
 
 
-def _machine(match: ServerMatch, spec: AcceleratorSpec, server: ServerSpec | None, catalogue: Catalogue) -> Machine:
+def _machine(
+    match: ServerMatch,
+    spec: AcceleratorSpec,
+    server: ServerSpec | None,
+    catalogue: Catalogue,
+    *,
+    network_bits_per_s: Estimate | None = None,
+) -> Machine:
     """Return one accelerator with its share of the server."""
     count = match.num_accelerators
     return Machine(
@@ -294,7 +303,7 @@ def _machine(match: ServerMatch, spec: AcceleratorSpec, server: ServerSpec | Non
         capabilities=(),
         host_memory_bytes=_share(server.ram_bytes if server else None, count, unit="B", server=server),
         device_memory_bytes=catalogue.usable_memory(spec),
-        network_bits_per_s=_nic_bits(server, count),
+        network_bits_per_s=network_bits_per_s or _nic_bits(server, count),
         fabric_bits_per_s=_fabric_bits(server) if server else None,
         disk_bytes=_disk(server, count),
         devices_per_server=count,
@@ -306,6 +315,7 @@ def _machine(match: ServerMatch, spec: AcceleratorSpec, server: ServerSpec | Non
         rack_units=match.rack_units,
         weight_kg=server.weight_kg if server else None,
         cooling=server.cooling if server else "air",
+        needs_rack=server.needs_rack if server else True,
         inlet_limit_c=_inlet_limit_c(match.id, catalogue),
         price_usd=match.price_usd,
         embodied_kg=match.embodied_kg,
@@ -332,17 +342,19 @@ def _share(number: float | None, count: int, *, unit: str, server: ServerSpec | 
 
 
 def _nic_bits(server: ServerSpec | None, count: int) -> Estimate | None:
-    """Return front-end bits/s of an accelerator's share; where the row has none, one 100G port per server."""
+    """Return front-end bits/s of an accelerator's share; where the row has none, one port of 100 Gbit/s per server."""
     # Compute NICs carry collectives, which are inside the predicted step; requests come in at the front end.
     ports = server.num_frontend_nics if server and server.num_frontend_nics else 1
+    rate = (server.frontend_nic_bytes_per_s if server else None) or USUAL_NIC_BYTES_PER_S
     return estimate(
-        8 * ports * USUAL_NIC_BYTES_PER_S / count,
+        8 * ports * rate / count,
         unit="bit/s",
         basis="assumed",
         source=message(
-            "{ports} front-end port{more} of 100 Gbit/s in a server / {count} accelerators",
+            "{ports} front-end port{more} of {rate:g} Gbit/s in a server / {count} accelerators",
             ports=ports,
             more="s" if ports > 1 else "",
+            rate=rate * 8 / 1e9,
             count=count,
         ),
     )

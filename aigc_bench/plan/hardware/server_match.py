@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import AcceleratorInfo, Estimate, System
-from aigc_bench.plan.hardware.datasheet import host_usd, median_units
+from aigc_bench.plan.hardware.datasheet import for_desks, host_usd, median_units
 from aigc_bench.plan.stats.estimates import assumed, bounded, estimate, named, plus, scaled
 
 if TYPE_CHECKING:
@@ -239,6 +239,16 @@ def rest_of_node_w(num_accelerators: int, catalogue: Catalogue) -> Estimate:
     return scaled(catalogue.constant("node_non_gpu_power_w"), max(2, num_accelerators) / GPUS_OF_A_FULL_NODE)
 
 
+def rest_of_tower_w(num_accelerators: int) -> Estimate:
+    """Return the power of a desktop or workstation without its cards: one processor, memory, disks, fans and losses."""
+    each = {
+        "value": 150.0 + 25.0 * num_accelerators,
+        "low": 80.0 + 15.0 * num_accelerators,
+        "high": 250.0 + 60.0 * num_accelerators,
+    }
+    return assumed(**each, unit="W", source=message("a tower without its cards; {general}", general=GENERAL))
+
+
 def built_up(
     count: int, spec: AcceleratorSpec | None, *, name: str, machines_per_server: Estimate, catalogue: Catalogue
 ) -> ServerMatch:
@@ -246,7 +256,7 @@ def built_up(
     card_usd, card_w, card_idle_w = _card(spec, catalogue)
     host = catalogue.servers[CPU_SERVER]
     host_price = _price(host, catalogue) if spec is None else host_usd(spec, count, catalogue)
-    node_rest = rest_of_node_w(count, catalogue)
+    node_rest = rest_of_tower_w(count) if spec is not None and for_desks(spec) else rest_of_node_w(count, catalogue)
     rest = message("the rest of the node ({source})", source=node_rest.source)
     full = named(
         plus(scaled(card_w, count), node_rest),
@@ -265,7 +275,7 @@ def built_up(
         machines_per_server=machines_per_server,
         num_accelerators=count,
         watts=Watts(full=full, peak=peak, idle=idle, heat=peak),
-        rack_units=median_units(spec, catalogue) if spec else _units(host),
+        rack_units=median_units(spec, count, catalogue) if spec else _units(host),
         price_usd=named(
             plus(scaled(card_usd, count), host_price),
             message(

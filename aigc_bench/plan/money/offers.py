@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from aigc_bench.catalog.records import AcceleratorSpec, ServerSpec
 from aigc_bench.core.messages import message
-from aigc_bench.plan.hardware.datasheet import host_usd, usual_count
+from aigc_bench.plan.hardware.datasheet import host_usd, usual_counts
 from aigc_bench.plan.money.offer import Offer
 from aigc_bench.plan.money.rents import rents
 from aigc_bench.plan.stats.estimates import named, plus, scaled
@@ -32,7 +32,7 @@ def purchases(spec: AcceleratorSpec, *, catalogue: Catalogue, on: date) -> tuple
     """Return servers that hold the accelerator; where there is no such row, a host of cards at the card's price."""
     servers = catalogue.servers_with(spec.id)
     if not servers:
-        return (_cards_in_a_host(spec, catalogue=catalogue, on=on),)
+        return tuple(_cards_in_a_host(spec, count, catalogue=catalogue, on=on) for count in usual_counts(spec))
     return tuple(_purchase(server, catalogue=catalogue, on=on) for server in servers)
 
 
@@ -54,8 +54,8 @@ def _purchase(server: ServerSpec, *, catalogue: Catalogue, on: date) -> Offer:
     )
 
 
-def _cards_in_a_host(spec: AcceleratorSpec, *, catalogue: Catalogue, on: date) -> Offer:
-    card, count = hardware_price(spec, catalogue=catalogue, on=on), usual_count(spec)
+def _cards_in_a_host(spec: AcceleratorSpec, count: int, *, catalogue: Catalogue, on: date) -> Offer:
+    card = hardware_price(spec, catalogue=catalogue, on=on)
     price = None
     if card is not None:
         cards, host = scaled(card, count), host_usd(spec, count, catalogue)

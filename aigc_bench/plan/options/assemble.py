@@ -161,7 +161,7 @@ def _derived(procurement: Procurement, context: Context, *, racks: int | None, g
         "carbon_making_kg": gases.making_kg,
         **_other_equipment(context),
     }
-    fill = None if procurement.is_rented else rack_fill(machine, context.site)
+    fill = None if procurement.is_rented or context.is_at_desks else rack_fill(machine, context.site)
     if fill is not None:
         found["servers_per_rack"] = fill.counted
     if racks is not None and fill is not None:
@@ -186,7 +186,9 @@ def _other_equipment(context: Context) -> dict[str, Estimate]:
 
 
 def _racks(context: Context, room: Room | None) -> int | None:
-    """Return the racks of the layout, with switches and storage; at least those that the servers fill."""
+    """Return the racks of the layout, with switches and storage; at least those that the servers fill; none at desks."""
+    if context.is_at_desks:
+        return 0
     filled = num_racks(context.servers_per_rack, num_servers=context.num_servers)
     # Servers that found no place are missing from the layout, so it alone could show too few racks.
     return filled if room is None or filled is None else max(filled, len(room.layout.racks))
@@ -196,9 +198,8 @@ def _context(
     procurement: Procurement, loads: Sequence[Load], fleet: Fleet, *, demand: Demand, rules: Rules, room: Room | None
 ) -> Context:
     """Return what the factors assess."""
-    fill = (
-        None if procurement.is_rented else rack_fill(procurement.machine, site_for(procurement.kind, procurement.machine, demand))
-    )
+    is_racked = not procurement.is_rented and not (room is not None and room.is_at_desks)
+    fill = rack_fill(procurement.machine, site_for(procurement.kind, procurement.machine, demand)) if is_racked else None
     return Context(
         demand=demand,
         rules=rules,

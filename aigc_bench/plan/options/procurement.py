@@ -19,6 +19,7 @@ from aigc_bench.plan.money.offer import Offer
 from aigc_bench.plan.money.rents import rents
 from aigc_bench.plan.options.api import excluded
 from aigc_bench.plan.options.assemble import Procurement, ranked
+from aigc_bench.plan.placement.desks import circuit_question
 from aigc_bench.plan.placement.residency import country_of_grid, why_not_at_site, why_not_rented
 from aigc_bench.plan.placement.room_around import room_maker
 from aigc_bench.plan.records.demand import Constraints, Demand, OptionKind
@@ -178,9 +179,9 @@ def _purchases(host: Host, machine: Machine, *, demand: Demand, market: Market) 
     # Questions do not refuse: a buyer can settle them with a quote or a licence.
     open_ones = ((OF_A_FORM, host.server is None), (GEFORCE_LICENCE, "GeForce" in host.spec.name))
     cautions = cautions_of(host.spec, catalogue=market.catalogue, place=market.place)
-    questions = tuple(
-        joined(": ", (machine.server, text)) for text in (*(text for text, is_open in open_ones if is_open), *cautions)
-    )
+    circuit = circuit_question(priced, demand.site)
+    texts = (*(text for text, is_open in open_ones if is_open), *cautions, *((circuit,) if circuit else ()))
+    questions = tuple(joined(": ", (machine.server, text)) for text in texts)
     racked = replace(host, machine=priced)
     own, shared = (room_maker(racked, demand, catalogue=market.catalogue, on=market.day, is_built=built) for built in (True, False))
     return (

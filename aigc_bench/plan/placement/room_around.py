@@ -16,6 +16,7 @@ from aigc_bench.core.derivation import Derivation, record
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.hardware.hosts import Host
+from aigc_bench.plan.placement.desks import at_desks
 from aigc_bench.plan.placement.site_limits import site_for
 from aigc_bench.plan.records.demand import Demand, Site
 from aigc_bench.plan.records.machine import Machine
@@ -68,12 +69,15 @@ def room_maker(host: Host, demand: Demand, *, catalogue: Catalogue, on: date, is
         # Laying out takes time in proportion to the pieces.
         if not 0 < num_servers <= MOST_SERVERS:
             return None
+        storage = storage_need(demand, site=site, rules=rules, machine=host.machine, num_servers=num_servers)
+        # One server is not redundant itself, so its feed and plant need not be, unless the demand asks for it.
+        redundancy = site.redundancy or ("N" if num_servers == 1 else "N+1")
         need = RoomNeed(
             num_servers=num_servers,
             room=site.cooling,
             peak_w=host.machine.peak_power_w.value,
             oversubscription=1.0 if any(job.mode == "train" for job in demand.jobs) else SERVING_OVERSUBSCRIPTION,
-            storage=storage_need(demand, site=site, rules=rules, machine=host.machine, num_servers=num_servers),
+            storage=storage,
             drives_per_server=_drives(demand, host.machine, rules, num_servers),
             rack_power_w=site.rack_power_w.value if site.rack_power_w else None,
             rack_cooling_w=site.rack_cooling_w,
@@ -81,6 +85,10 @@ def room_maker(host: Host, demand: Demand, *, catalogue: Catalogue, on: date, is
             height_u=site.rack_height_u,
             max_racks=site.num_racks,
             is_built=is_built,
+            redundancy=redundancy,
+            is_dual_feed=redundancy != "N",
+            has_own_switches=site.has_server_room,
+            is_at_desks=is_built and at_desks(host.machine, site, num_servers=num_servers) and storage.raw_bytes == 0,
         )
         return make_room(host.sheet, need, catalogue=catalogue, on=on)
 

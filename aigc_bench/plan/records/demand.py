@@ -16,7 +16,7 @@ from aigc_bench.core.records import Estimate, Mode, OwnModel, Record, Setting
 from aigc_bench.core.units import Currency
 from aigc_bench.plan.records.owned import Owned
 from aigc_bench.plan.records.quote import Quote
-from aigc_bench.plan.site.power_chain import DESIGN_RISE_K
+from aigc_bench.plan.site.power_chain import DESIGN_RISE_K, Redundancy
 
 JobKind = Literal["batch", "training", "finetuning"]
 CoolingMethod = Literal["air", "rear_door", "direct_liquid", "immersion"]
@@ -123,7 +123,8 @@ class Site(Record):
 
     ``power_w`` is the power available to IT, ``num_racks`` the racks it has room for, ``demand_charge_usd_per_kw_month``
     the price of a month's peak draw, in addition to its energy. ``of_factors`` holds the keys that factors add, by name
-    (``records.site_key``).
+    (``records.site_key``). ``redundancy`` of feeds, UPS and cooling is by the number of servers where ``None``;
+    ``has_server_room`` puts desktops into racks, too.
     """
 
     region: str | None = None
@@ -142,6 +143,8 @@ class Site(Record):
     # No key of the file: vendors state airflow at this rise.
     inlet_rise_k: float = Field(default=DESIGN_RISE_K, gt=0)
     floor_kg_per_m2: float | None = Field(default=None, gt=0)
+    redundancy: Redundancy | None = None
+    has_server_room: bool = False
     egress_bits_per_s: Estimate | None = None
     store_bytes: Estimate | None = None
     store_bytes_per_s: Estimate | None = None

@@ -53,7 +53,7 @@ class Machine(Record):
     ``machines_per_server`` is how many of these machines a catalogue server equals (1 where it is such a server).
     ``*_power_w`` are of one server at the wall, ``host_cores`` the CPU cores of an accelerator's share, ``network_bits_per_s`` its
     part of the front-end ports and ``fabric_bits_per_s`` of the compute NICs (``None``: it has none). ``inlet_limit_c`` is the
-    highest allowed inlet air temperature.
+    highest allowed inlet air temperature. ``needs_rack`` is false of desktops.
     """
 
     name: str
@@ -73,6 +73,7 @@ class Machine(Record):
     idle_power_w: Estimate
     design_heat_w: Estimate
     rack_units: int | None = None
+    needs_rack: bool = True
     weight_kg: float | None = None
     cooling: CoolingMethod = "air"
     inlet_limit_c: Estimate | None = None

@@ -124,9 +124,19 @@ def node_line(server: ServerSpec, *, count: int, catalogue: Catalogue, on: date,
     )
 
 
-def nic_lines(server: ServerSpec, *, count: int) -> tuple[BillLine, ...]:
-    """Return the NICs of the servers: counted for cables and ports, paid and powered with the server."""
+ORDERED_NIC = message("front-end NIC to order")
+
+
+def nic_lines(server: ServerSpec, *, count: int, catalogue: Catalogue, on: date) -> tuple[BillLine, ...]:
+    """Return the NICs of the servers: counted for cables and ports, paid and powered with the server.
+
+    Where the server's own ports are not enough, a card of their rate is bought for each.
+    """
     rate = server.compute_nic_bytes_per_s
+    if server.onboard_nic_enough is False:
+        ordered = _ordered_nic(server, count=count, catalogue=catalogue, on=on)
+        own = server.model_copy(update={"num_frontend_nics": None, "onboard_nic_enough": None})
+        return (*nic_lines(own, count=count, catalogue=catalogue, on=on), *ordered)
     kinds = (
         ("compute", server.num_compute_nics, message(" at {rate:g} Gbit/s", rate=rate * 8 / 1000000000.0) if rate else ""),
         ("front-end", server.num_frontend_nics, ""),
@@ -144,6 +154,19 @@ def nic_lines(server: ServerSpec, *, count: int) -> tuple[BillLine, ...]:
         for kind, number, speed in kinds
         if number
     )
+
+
+def _ordered_nic(server: ServerSpec, *, count: int, catalogue: Catalogue, on: date) -> tuple[BillLine, ...]:
+    """Return the cheapest Ethernet cards with ports of the server's front-end rate; none where no card has them."""
+    rate = server.frontend_nic_bytes_per_s or 0.0
+    fits = [
+        (item.price.mid, item.id, item)
+        for item in catalogue.network.values()
+        if item.kind == "nic" and item.protocol == "ethernet" and item.price and (item.port_bytes_per_s or 0.0) >= rate
+    ]
+    if not fits:
+        return ()
+    return (item_line(min(fits)[2], role=ORDERED_NIC, count=count, catalogue=catalogue, on=on, category="nic"),)
 
 
 def item_line(

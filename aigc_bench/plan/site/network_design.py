@@ -2,12 +2,17 @@
 
 A link is bought as the cheapest that reaches: a cable with its plugs, or two transceivers (fibre is then not in the price).
 Distances follow from the room: NIC to leaf within a row, leaf to spine across the hall.
+
+A switch has the protocol of the NIC (InfiniBand, Ethernet) and the lowest port rate that is not below the NIC's. What a single
+switch holds gets the cheapest one that does; more gets the one of lowest price per port. A single server has nothing to exchange
+with others: it is plugged into the network of the building or of the provider, and no switch is billed for it.
 """
 
 from __future__ import annotations
 
+import math
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
@@ -21,12 +26,15 @@ from aigc_bench.plan.site.fabric import Fabric, management_switches, size_fabric
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
 
-# 100 Gbit/s, the rate of the switch below.
+# 100 Gbit/s, the usual front-end port of a server with boards.
 FRONT_END_BYTES_PER_S = 100e9 / 8
-FRONT_END_SWITCH = "sn4600c"
-MANAGEMENT_SWITCH, MANAGEMENT_CABLE = "sn2201", "cat6a"
+# Baseboard controllers have a port of 1 Gbit/s.
+MANAGEMENT_BYTES_PER_S = 1e9 / 8
+MANAGEMENT_CABLE = "cat6a"
 MIN_PORTS = 32
+"""Minimum ports of a switch in a fabric of several: smaller ones would need more levels."""
 FRONT_END_NICS = 2
+Protocol = Literal["ethernet", "infiniband"]
 
 
 class Distances(Record):
@@ -46,14 +54,36 @@ class Networks(Record):
     missing: tuple[Sentence, ...] = ()
 
 
-def switch_for(bytes_per_s: float, *, catalogue: Catalogue) -> NetworkItem | None:
-    """Return the switch of that port rate with the lowest price per port; ``None`` where the catalogue has none with a price."""
-    fits = [
-        item
+def switch_for(
+    bytes_per_s: float, *, catalogue: Catalogue, num_ports: int | None = None, protocol: Protocol | None = None
+) -> NetworkItem | None:
+    """Return the switch for NICs of that rate and protocol: the cheapest that holds ``num_ports`` alone, else per port.
+
+    ``None`` where the catalogue has none with a price; ``protocol`` ``None`` is a NIC that speaks both.
+    """
+    priced = [
+        (item.price.mid, item)
         for item in catalogue.network.values()
-        if item.kind == "switch" and item.port_bytes_per_s == bytes_per_s and item.price and (item.num_ports or 0) >= MIN_PORTS
+        if item.kind == "switch"
+        and item.price
+        and (item.port_bytes_per_s or 0.0) >= bytes_per_s
+        and protocol in (None, item.protocol)
     ]
-    return min(fits, key=lambda item: ((item.price.mid if item.price else 0.0) / (item.num_ports or 1), item.id), default=None)
+    rate = min((item.port_bytes_per_s or 0.0 for _, item in priced), default=0.0)
+    fits = [(usd, item) for usd, item in priced if item.port_bytes_per_s == rate]
+    large = [(usd / (item.num_ports or 1), item.id, usd, item) for usd, item in fits if (item.num_ports or 0) >= MIN_PORTS]
+    _, _, large_usd, best = min(large, default=(0.0, "", math.inf, None))
+    # Two leaves and a spine are the least of two levels: a chassis that costs more than those is not bought for its ports.
+    holds = [
+        (usd, item.id, item) for usd, item in fits if num_ports and (item.num_ports or 0) >= num_ports and usd <= 3 * large_usd
+    ]
+    return min(holds)[2] if holds else best
+
+
+def compute_protocol(server: ServerSpec, *, catalogue: Catalogue) -> Protocol | None:
+    """Return the protocol of a server's compute NICs: NVIDIA's speak both (``None``), those of all other makers Ethernet."""
+    spec = catalogue.accelerators.get(server.gpu_id or "")
+    return None if spec is not None and spec.vendor == "NVIDIA" else "ethernet"
 
 
 def link_for(distance_m: float, *, bytes_per_s: float, catalogue: Catalogue) -> tuple[NetworkItem, int] | None:
@@ -77,28 +107,38 @@ def make_networks(
     oversubscription: float = 1.0,
     distances: Distances | None = None,
     num_other_nodes: int = 0,
+    has_own_switches: bool = False,
 ) -> Networks:
-    """Return all networks of ``num_servers`` servers and ``num_other_nodes`` (storage, login) that join the front end only."""
+    """Return all networks of ``num_servers`` servers and ``num_other_nodes`` (storage, login) that join the front end only.
+
+    ``has_own_switches``: a single server gets switches of its own, too.
+    """
     runs = distances or Distances()
     nics, rate = server.num_compute_nics, server.compute_nic_bytes_per_s
     missing: list[str] = []
     compute, lines = _no_fabric(), list[BillLine]()
     # A single server has no other to exchange gradients with.
     if nics and rate and num_servers > 1:
-        switch = switch_for(rate, catalogue=catalogue)
+        protocol = compute_protocol(server, catalogue=catalogue)
+        switch = switch_for(rate, catalogue=catalogue, num_ports=num_servers * nics, protocol=protocol)
         compute, found, gaps = _fabric_lines(
             "compute", switch, num_servers, nics=nics, rate=rate, ratio=oversubscription, runs=runs, catalogue=catalogue, on=on
         )
         lines, missing = [*lines, *found], [*missing, *gaps]
     elif num_servers > 1 and server.gpu_count:
         missing.append(message("compute network: the NICs of {name} are not in the catalogue", name=server.name))
-    front_nics = server.num_frontend_nics or FRONT_END_NICS
+    if num_servers + num_other_nodes <= 1 and not has_own_switches:
+        return Networks(
+            compute=compute, front_end=_no_fabric(), num_management_switches=0, lines=tuple(lines), missing=tuple(missing)
+        )
+    front_nics, front_rate = server.num_frontend_nics or FRONT_END_NICS, server.frontend_nic_bytes_per_s or FRONT_END_BYTES_PER_S
+    nodes = num_servers + num_other_nodes
     front, found, gaps = _fabric_lines(
         message("front end"),
-        catalogue.network[FRONT_END_SWITCH],
-        num_servers + num_other_nodes,
+        switch_for(front_rate, catalogue=catalogue, num_ports=nodes * front_nics, protocol="ethernet"),
+        nodes,
         nics=front_nics,
-        rate=FRONT_END_BYTES_PER_S,
+        rate=front_rate,
         # 2 : 1, since front-end traffic is far below the rate of the ports.
         ratio=2.0,
         runs=runs,
@@ -108,12 +148,14 @@ def make_networks(
     lines, missing = [*lines, *found], [*missing, *gaps]
     # One port for each baseboard controller and each switch.
     ports = num_servers + num_other_nodes + compute.switches + front.switches
-    number = management_switches(ports)
+    switch = switch_for(MANAGEMENT_BYTES_PER_S, catalogue=catalogue, num_ports=ports, protocol="ethernet")
+    assert switch is not None and switch.num_ports, "the catalogue has switches of 1 Gbit/s"
+    number = management_switches(ports, ports=switch.num_ports)
     return Networks(
         compute=compute,
         front_end=front,
         num_management_switches=number,
-        lines=(*lines, *_management_lines(number, ports=ports, catalogue=catalogue, on=on)),
+        lines=(*lines, *_management_lines(switch, number, ports=ports, catalogue=catalogue, on=on)),
         missing=tuple(missing),
     )
 
@@ -162,8 +204,11 @@ def _fabric_lines(
     missing = []
     for name, count, distance in links:
         if count:
+            # A port of 2.5 Gbit/s takes the cable of the switch's 10.
             of = joined(" ", (role, name))
-            line, absent = _link_line(of, count=count, distance_m=distance, rate=rate, catalogue=catalogue, on=on)
+            line, absent = _link_line(
+                of, count=count, distance_m=distance, rate=switch.port_bytes_per_s or rate, catalogue=catalogue, on=on
+            )
             lines.append(line)
             missing += [absent] if absent else []
     return fabric, lines, missing
@@ -196,8 +241,8 @@ def _unknown_link(name: str, *, count: int, why: str) -> BillLine:
     )
 
 
-def _management_lines(number: int, *, ports: int, catalogue: Catalogue, on: date) -> list[BillLine]:
-    switch, cable = catalogue.network[MANAGEMENT_SWITCH], catalogue.network[MANAGEMENT_CABLE]
+def _management_lines(switch: NetworkItem, number: int, *, ports: int, catalogue: Catalogue, on: date) -> list[BillLine]:
+    cable = catalogue.network[MANAGEMENT_CABLE]
     return [
         item_line(switch, role=message("management"), count=number, catalogue=catalogue, on=on, category="switch"),
         item_line(cable, role=message("management cable"), count=ports, catalogue=catalogue, on=on, category="cable"),

@@ -25,13 +25,15 @@ if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
 
 PLANT: dict[RoomCooling, tuple[tuple[str, ...], str]] = {
-    "air_open": (("split_10", "inrow_30", "crah_80"), "capex_crah"),
-    "air": (("split_10", "inrow_30", "crah_80", "crah_150"), "capex_crah"),
+    "air_open": (("split_5", "split_10", "inrow_30", "crah_80"), "capex_crah"),
+    "air": (("split_5", "split_10", "inrow_30", "crah_80", "crah_150"), "capex_crah"),
     "rear_door": (("rdhx_60",), "capex_rdhx"),
     "direct_liquid": (("cdu_80", "cdu_700", "cdu_1300"), "capex_dlc"),
     "immersion": (("rack_immersion",), "capex_immersion"),
 }
 """The cooling units of each kind of room, by rising watts, with their price per kW: rows of cooling.csv."""
+CAPEX_OF_UNIT = {"split_5": "capex_split", "split_10": "capex_split"}
+"""Units with a price of their own: a split unit needs no chilled-water plant."""
 UPS_MODULES_W = (5_000.0, 25_000.0, 250_000.0)
 MOST_SERVERS = MOST_PIECES
 """Maximum servers that one room is modelled for."""
@@ -46,6 +48,8 @@ class RoomNeed(Record):
     continuous load of a rack's feed, ``rack_cooling_w`` the heat that a rack rejects (its upper end where it is a product of
     its own), both from the catalogue where ``None``. ``is_built``: UPS and cooling plant are bought, too, the room is new.
     ``drives_per_server`` are ordered for empty bays.
+    ``has_own_switches``: a single server gets switches, too. ``is_at_desks``: desktops in a room that is there: nothing but them
+    is bought.
     """
 
     num_servers: int = Field(ge=0)
@@ -63,6 +67,8 @@ class RoomNeed(Record):
     redundancy: Redundancy = "N+1"
     is_dual_feed: bool = True
     is_built: bool = False
+    has_own_switches: bool = False
+    is_at_desks: bool = False
     distances: Distances | None = None
 
 
@@ -70,6 +76,7 @@ class Room(Record):
     """The bill, the racks and their basis. ``fit`` is of the hottest rack; ``None`` where nothing could be placed.
 
     ``shared_bytes`` are raw, of the systems that are bought; ``is_data_shared``: data lie there or on the site's own store.
+    ``is_at_desks``: there are no racks, since nothing needs one.
     """
 
     bill: Bill
@@ -82,6 +89,7 @@ class Room(Record):
     drives_per_server: int = 0
     is_data_shared: bool = False
     shared_bytes: float = 0.0
+    is_at_desks: bool = False
 
 
 def make_room(server: ServerSpec, need: RoomNeed, *, catalogue: Catalogue, on: date) -> Room:
@@ -89,6 +97,8 @@ def make_room(server: ServerSpec, need: RoomNeed, *, catalogue: Catalogue, on: d
 
     What cannot be placed or priced is reported in the layout and the bill.
     """
+    if need.is_at_desks:
+        return _at_desks(server, need, catalogue=catalogue, on=on)
     storage = storage_lines(need.storage, catalogue=catalogue, on=on)
     networks = make_networks(
         server,
@@ -98,13 +108,13 @@ def make_room(server: ServerSpec, need: RoomNeed, *, catalogue: Catalogue, on: d
         oversubscription=need.oversubscription,
         distances=need.distances,
         num_other_nodes=sum(line.count for line in storage),
+        has_own_switches=need.has_own_switches,
     )
     nodes = node_line(server, count=need.num_servers, catalogue=catalogue, on=on, peak_w=need.peak_w)
-    drives = drive_lines(
-        catalogue.storage[DRIVE], per_server=need.drives_per_server, num_servers=need.num_servers, catalogue=catalogue, on=on
-    )
+    drives = _drives(need, catalogue=catalogue, on=on)
     spares = spare_lines(networks.lines, share=catalogue.constant("spare_parts_fraction"))
-    equipment = merged((nodes,), nic_lines(server, count=need.num_servers), drives, networks.lines, storage, spares)
+    nics = nic_lines(server, count=need.num_servers, catalogue=catalogue, on=on)
+    equipment = merged((nodes,), nics, drives, networks.lines, storage, spares)
     limits = rack_limits(need, catalogue=catalogue)
     layout = lay_out(equipment.lines, limits=limits)
     # All racks get the feeds of the one with the highest draw, so that any may hold its equipment.
@@ -113,7 +123,8 @@ def make_room(server: ServerSpec, need: RoomNeed, *, catalogue: Catalogue, on: d
     fit = _hottest_fit(layout, room=need.room, server=server, catalogue=catalogue)
     peak = equipment.peak_w()
     room = _room_lines(need, layout=layout, feeds=feeds, fit=fit, it_peak_w=peak, catalogue=catalogue)
-    notes = (*networks.missing, *layout.notes, *(message("in no sum: {line}", line=line) for line in equipment.unpriced))
+    plugged = (_PLUGGED_IN,) if need.num_servers and not networks.front_end.switches else ()
+    notes = (*plugged, *networks.missing, *layout.notes, *(message("in no sum: {line}", line=line) for line in equipment.unpriced))
     bill = merged(equipment.lines, room)
     return Room(
         bill=bill,
@@ -127,6 +138,39 @@ def make_room(server: ServerSpec, need: RoomNeed, *, catalogue: Catalogue, on: d
         is_data_shared=need.storage.is_shared,
         shared_bytes=bought_bytes(storage, catalogue=catalogue),
     )
+
+
+_PLUGGED_IN = message("plugged into the network that is there: a single machine needs no switch (site.server_room = true adds one)")
+_AT_DESKS = message(
+    "at desks: outlets, air and network of the building; no rack, UPS, plant or switch (site.server_room = true adds them)"
+)
+
+
+def _at_desks(server: ServerSpec, need: RoomNeed, *, catalogue: Catalogue, on: date) -> Room:
+    """Return machines at desks: they are all that is bought."""
+    nodes = node_line(server, count=need.num_servers, catalogue=catalogue, on=on, peak_w=need.peak_w)
+    nics = nic_lines(server, count=need.num_servers, catalogue=catalogue, on=on)
+    bill = merged((nodes,), nics, _drives(need, catalogue=catalogue, on=on))
+    networks = make_networks(server, num_servers=0, catalogue=catalogue, on=on)
+    notes = (_AT_DESKS, *(message("in no sum: {line}", line=line) for line in bill.unpriced))
+    return Room(
+        bill=bill,
+        networks=networks,
+        layout=Layout(racks=()),
+        feeds=None,
+        fit=None,
+        it_peak_w=bill.peak_w(),
+        notes=notes,
+        drives_per_server=need.drives_per_server,
+        is_data_shared=need.storage.is_shared,
+        is_at_desks=True,
+    )
+
+
+def _drives(need: RoomNeed, *, catalogue: Catalogue, on: date) -> tuple[BillLine, ...]:
+    """Return the drives that are ordered for empty bays."""
+    drive = catalogue.storage[DRIVE]
+    return drive_lines(drive, per_server=need.drives_per_server, num_servers=need.num_servers, catalogue=catalogue, on=on)
 
 
 def _hottest_fit(layout: Layout, *, room: RoomCooling, server: ServerSpec, catalogue: Catalogue) -> CoolingFit | None:
@@ -185,11 +229,12 @@ def _room_lines(
             "ups", name, modules, module, note=message("{needed} needed, {redundancy}", needed=needed, redundancy=need.redundancy)
         )
     )
-    return [*lines, *_plant_lines(need.room, layout=layout, fit=fit, heat_w=it_peak_w, catalogue=catalogue)]
+    return [*lines, *_plant_lines(need, layout=layout, fit=fit, heat_w=it_peak_w, catalogue=catalogue)]
 
 
-def _plant_lines(room: RoomCooling, *, layout: Layout, fit: CoolingFit, heat_w: float, catalogue: Catalogue) -> list[BillLine]:
-    """Return N+1 cooling units for all heat; doors and tanks are one per rack. Heat not captured by liquid is cooled by air."""
+def _plant_lines(need: RoomNeed, *, layout: Layout, fit: CoolingFit, heat_w: float, catalogue: Catalogue) -> list[BillLine]:
+    """Return the cooling units for all heat; doors and tanks are one per rack. Heat not captured by liquid is cooled by air."""
+    room = need.room
     if room in ("rear_door", "immersion"):
         return [_plant_line(room, len(layout.racks), catalogue=catalogue)]
     water = fit.to_water_w / fit.heat_w if fit.heat_w else 0.0
@@ -197,20 +242,27 @@ def _plant_lines(room: RoomCooling, *, layout: Layout, fit: CoolingFit, heat_w: 
         parts: tuple[tuple[RoomCooling, float], ...] = ((room, heat_w * water), ("air", heat_w * (1 - water)))
     else:
         parts = ((room, heat_w),)
-    return [_plant_line(place, None, heat_w=heat, catalogue=catalogue) for place, heat in parts if heat > 0]
+    return [
+        _plant_line(place, None, heat_w=heat, catalogue=catalogue, redundancy=need.redundancy) for place, heat in parts if heat > 0
+    ]
 
 
-def _plant_line(room: RoomCooling, count: int | None, *, catalogue: Catalogue, heat_w: float = 0.0) -> BillLine:
-    """Return ``count`` units, or those that ``heat_w`` needs and one more."""
+def _plant_line(
+    room: RoomCooling, count: int | None, *, catalogue: Catalogue, heat_w: float = 0.0, redundancy: Redundancy = "N+1"
+) -> BillLine:
+    """Return ``count`` units, or those that ``heat_w`` needs, with redundancy."""
     units, capex = PLANT[room]
     watts = {name: catalogue.cooling[name].estimate().value for name in units}
     size = _module_w(heat_w, tuple(watts.values()))
     unit = next(name for name in units if watts[name] == size)
-    row = catalogue.cooling[capex]
-    per_kw = known_as(row.estimate(), f"catalogue.{capex}", message("price of {name} per kW", name=row.name))
+    row = catalogue.cooling[CAPEX_OF_UNIT.get(unit, capex)]
+    per_kw = known_as(row.estimate(), f"catalogue.{row.id}", message("price of {name} per kW", name=row.name))
     usd = scaled(per_kw, size / 1000, unit="usd")
-    number = math.ceil(heat_w / size - 1e-9) + 1 if count is None else count
-    note = message("one more than needed (N+1)") if count is None else message("one per rack")
+    needed = math.ceil(heat_w / size - 1e-9)
+    number = math.ceil(needed * installed_share(redundancy, modules=max(1, needed)) - 1e-9) if count is None else count
+    note = (
+        message("{needed} needed, {redundancy}", needed=needed, redundancy=redundancy) if count is None else message("one per rack")
+    )
     return _line(f"cooling_{room}", catalogue.cooling[unit].name, number, usd, category="cooling", note=note)
 
 
