@@ -89,8 +89,8 @@ STALL_S, RESTART_S, HOURS_BETWEEN_INTERRUPTIONS = 120.0, 600.0, 50_700.0
 DEVICES, DEVICE_BYTES, DEVICE_W = 8, 81_559 * 2**20, 700.0
 NAMEPLATE_W, LOADED_SHARE, IDLE_W, REST_OF_NODE_W = 10_200.0, 0.82, 2_300.0, 2_000.0
 HEAT_W = 38_557 / 3.412142
-# A 64-port leaf, a front-end leaf, a management switch, a storage system; switches and storage draw 0.6 of it in the mean.
-LEAF_W, FRONT_LEAF_W, MANAGEMENT_W, STORAGE_W, BESIDE_LOAD = 1_720.0, 820.0, 135.0, 3_000.0, 0.6
+# A leaf of 32 ports, a front-end leaf of 16, a management switch of 8, a storage system; switches and storage draw 0.6 of it in the mean.
+LEAF_W, FRONT_LEAF_W, MANAGEMENT_W, STORAGE_W, BESIDE_LOAD = 550.0, 150.0, 6.0, 3_000.0, 0.6
 DISK_BYTES, FRONT_END_BITS_PER_S = 30.7e12, 2 * 100e9
 SERVER_USD, MAKING_KG = 375_000.0, 4_700.0
 HOURS = 365.25 * 24
@@ -248,10 +248,10 @@ def test_storage_is_all_data_against_the_one_shared_system(sheet: Sheet) -> None
     check(sheet, "storage", required=answers + data + checkpoints, available=600e12 * USABLE_STORAGE)
 
 
-def test_cooling_and_power_are_of_two_servers_and_two_switches_in_a_rack(sheet: Sheet) -> None:
-    """25 kW of cooling hold 2 x 11.3 kW, then the first leaf and the management switch, not the front-end leaf as well."""
-    beside = LEAF_W + MANAGEMENT_W
-    assert 2 * HEAT_W + beside < 25_000 < 2 * HEAT_W + beside + FRONT_LEAF_W
+def test_cooling_and_power_are_of_two_servers_and_the_switches_in_a_rack(sheet: Sheet) -> None:
+    """25 kW of cooling hold 2 x 11.3 kW and all three switches."""
+    beside = LEAF_W + FRONT_LEAF_W + MANAGEMENT_W
+    assert 2 * HEAT_W + beside < 25_000
     check(sheet, "cooling", required=2 * HEAT_W + beside, available=25_000)
     of_rack = (2 * sheet.peak_w + beside, 24_000.0)
     of_site = (sheet.it_peak_w, 100_000.0)
@@ -272,11 +272,11 @@ def bill_by_hand(sheet: Sheet) -> dict[str, tuple[int, float]]:
     racks, peak_w = RACKS, sheet.it_peak_w
     return {
         "dgx_h100": (servers, SERVER_USD),
-        "compute_leaf.qm9700": (1, 28_000),
+        "compute_leaf.arista_7060dx5_32": (1, 25_000),
         "compute_NIC_link.aoc_400": (nics, 1_450),
-        "front_end_leaf.sn4600c": (1, 18_000),
+        "front_end_leaf.eth_16x100": (1, 2_500),
         "front_end_NIC_link.aoc_100": (front, 420),
-        "management.sn2201": (1, 3_500),
+        "management.eth_8x1": (1, 50),
         "management_cable.cat6a": (ports, 28),
         "spare.compute_NIC_link.aoc_400": (math.ceil(0.03 * nics), 1_450),
         "spare.front_end_NIC_link.aoc_100": (math.ceil(0.03 * front), 420),
@@ -300,7 +300,7 @@ def capex(sheet: Sheet) -> float:
 
 
 def test_the_bill_of_materials_has_every_line_with_its_count_and_price(sheet: Sheet) -> None:
-    """One 64-port switch holds the NICs of eight servers; 400 TB over 0.775 take the one system of 600 TB."""
+    """One switch of 32 ports holds the NICs of four servers; 400 TB over 0.775 take the one system of 600 TB."""
     assert sheet.servers == 4
     assert 2 * HEAT_W + STORAGE_W > 25_000 > 2 * HEAT_W + LEAF_W
     assert sheet.option.room is not None

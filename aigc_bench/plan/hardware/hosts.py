@@ -216,9 +216,10 @@ def hosts(catalogue: Catalogue) -> tuple[Host, ...]:
 
 
 def _counts(spec: AcceleratorSpec, catalogue: Catalogue) -> tuple[int, ...]:
-    """Return the sizes of hosts to plan with; of parts that are no longer made only the largest, since they can only be rented."""
+    """Return the sizes of hosts to plan with; of parts that can only be rented, the largest alone."""
     sale, counts = catalogue.sales.get(spec.id), usual_counts(spec)
-    return counts[-1:] if sale is not None and sale.status == "ended" else counts
+    is_sold = spec.price is not None and (sale is None or sale.status != "ended")
+    return counts if is_sold else counts[-1:]
 
 
 def _is_sold(spec: AcceleratorSpec) -> bool:

@@ -12,6 +12,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from aigc_bench.core.messages import joined, message
+from aigc_bench.plan.hardware.datasheet import usual_counts
 from aigc_bench.plan.hardware.hosts import ANYWHERE, Host, Place, cautions_of, why_no_framework, why_not_sold
 from aigc_bench.plan.money.annuity import annuity
 from aigc_bench.plan.money.kept_and_sent import transfers_of
@@ -74,6 +75,8 @@ class Market:
         first = next((row.id for row in rows if row.price and row.max_power_w), None)
         if first != (host.server.id if host.server else None):
             return []
+        if host.server is None and host.machine.devices_per_server != usual_counts(host.spec)[-1]:
+            return []
         found: dict[tuple[str, float, bool], Offer] = {}
         for offer in rents(host.spec, catalogue=self.catalogue, on=self.day, is_in_china=self.place.is_in_china):
             if offer.price is not None and why_not_rented(offer.provider, offer.region, self.limits) is None:
@@ -90,7 +93,9 @@ class Market:
         rented = [SelectionTerms(kind="cloud", instance=size) for size in sorted(sizes, key=lambda size: size or 0)]
         if not host.is_for_sale:
             return rented
-        return [*self.purchase_terms(demand, is_alone=is_alone), *rented]
+        bought = self.purchase_terms(demand, is_alone=is_alone)
+        # Providers of colocation rent racks: no desktop goes there.
+        return [*(terms for terms in bought if host.machine.needs_rack or terms.kind == "owned"), *rented]
 
     def purchase_terms(self, demand: Demand, *, is_alone: bool) -> list[SelectionTerms]:
         """Return the terms of a purchase for an own room and for a colocation."""

@@ -312,7 +312,7 @@ def test_list_names_keys_in_groups_that_can_be_explained(plan: Plan) -> None:
         ("tco_us", "tco_usd"),
         ("factors.powr.required", "factors.power.required"),
         ("rules.job_goodputt", "rules.job_goodput"),
-        ("electricity_usd", "demand.site.electricity_usd_per_kwh"),
+        ("site.electricity_usd", "demand.site.electricity_usd_per_kwh"),
     ],
 )
 def test_an_unknown_key_names_the_nearest(plan: Plan, wrong: str, near: str) -> None:
