@@ -89,7 +89,7 @@ STALL_S, RESTART_S, HOURS_BETWEEN_INTERRUPTIONS = 120.0, 600.0, 50_700.0
 DEVICES, DEVICE_BYTES, DEVICE_W = 8, 81_559 * 2**20, 700.0
 NAMEPLATE_W, LOADED_SHARE, IDLE_W, REST_OF_NODE_W = 10_200.0, 0.82, 2_300.0, 2_000.0
 HEAT_W = 38_557 / 3.412142
-# A leaf of 32 ports, a front-end leaf of 16, a management switch of 8, a storage system; switches and storage draw 0.6 of it in the mean.
+# A leaf of 32 ports, a front-end leaf of 16, a management switch of 8, a storage system; 0.6 of all that is drawn in the mean.
 LEAF_W, FRONT_LEAF_W, MANAGEMENT_W, STORAGE_W, BESIDE_LOAD = 550.0, 150.0, 6.0, 3_000.0, 0.6
 DISK_BYTES, FRONT_END_BITS_PER_S = 30.7e12, 2 * 100e9
 SERVER_USD, MAKING_KG = 375_000.0, 4_700.0

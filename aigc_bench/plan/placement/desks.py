@@ -6,6 +6,7 @@ the network of the building. More, or a demand that asks for a server room (``si
 
 from __future__ import annotations
 
+from aigc_bench.catalog.regions import slug
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.records.demand import Site
@@ -18,7 +19,7 @@ MOST_AT_DESKS = 4
 OUTLET_W = 230.0 * 16 * 0.8
 # 120 V x 15 A x 0.8.
 SMALL_OUTLET_W = 120.0 * 15 * 0.8
-_SMALL_OUTLETS = ("us", "united states", "usa", "canada", "japan", "taiwan", "mexico", "colombia")
+_SMALL_OUTLETS = ("us", "united-states", "usa", "canada", "japan", "taiwan", "mexico")
 GENERAL = message("unverified (general knowledge)")
 
 
@@ -46,8 +47,9 @@ def heat_of_a_room() -> Estimate:
 
 def circuit_question(machine: Machine, site: Site) -> str | None:
     """Return what to ask an electrician where outlets carry less than the machine draws, ``None`` where they carry it."""
-    region = (site.region or "").lower()
-    has_small = any(region == name or region.startswith((f"{name}-", f"{name} ")) for name in _SMALL_OUTLETS)
+    # Cloud regions begin with the name of their provider.
+    region = slug(site.region or "").removeprefix("aws-").removeprefix("azure-").removeprefix("gcp-")
+    has_small = any(region == name or region.startswith(f"{name}-") for name in _SMALL_OUTLETS)
     if machine.needs_rack or not has_small or machine.peak_power_w.value <= SMALL_OUTLET_W:
         return None
     return message(
