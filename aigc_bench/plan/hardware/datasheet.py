@@ -86,6 +86,8 @@ def assumed_sheet(
         num_frontend_nics=_median_count(like, lambda row: row.num_frontend_nics),
         frontend_nic_bytes_per_s=_median_low(like, lambda row: row.frontend_nic_bytes_per_s) if is_tower else None,
         onboard_nic_enough=True if is_tower else None,
+        # A tower is sold with a disk, a server with empty bays.
+        local_storage="2 TB NVMe" if is_tower else None,
         needs_rack=not is_tower,
         cooling="direct_liquid" if "liquid" in (spec.form_factor or "") else "air",
         price=Price(

@@ -278,6 +278,7 @@ def host_of_cards(spec: AcceleratorSpec, catalogue: Catalogue, *, count: int | N
         "cooling": sheet.cooling,
         "needs_rack": sheet.needs_rack,
         "fabric_bits_per_s": _fabric_bits(sheet),
+        "disk_bytes": _disk(sheet, count),
     }
     return Host(spec=spec, server=None, sheet=sheet, machine=machine.model_copy(update=place))
 

@@ -100,7 +100,7 @@ response_kb = 2
 power_kw = 20
 [constraints]
 no_cloud = true
-accelerators = ["l4"]
+accelerators = ["b200_sxm_180gb"]
 """
 
 
