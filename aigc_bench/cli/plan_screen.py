@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from aigc_bench.cli.no_plan import nothing
 from aigc_bench.cli.output import width, wrapped
+from aigc_bench.cli.plan_most import most
 from aigc_bench.cli.plan_owned import owned
 from aigc_bench.cli.plan_quotes import quotes
 from aigc_bench.cli.plan_risk import risk
@@ -36,7 +37,7 @@ def screen(view: PlanView) -> str:
 
 def _screen(view: PlanView) -> str:
     best = view.recommendation
-    lines = [view.plan.demand.name, ""]
+    lines = [view.plan.demand.name, "", *most(view)]
     if best is None or not best.is_accepted:
         lines += list(nothing(view))
     else:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from aigc_bench.core.collection import uncollected
 from aigc_bench.plan.hardware.measured_runs import MeasuredMachine, left_out
+from aigc_bench.plan.most_requests import most_requests
 from aigc_bench.plan.owned_machines import plan_with_owned
 from aigc_bench.plan.planner import plan_demand, with_options
 from aigc_bench.plan.quoted_options import with_quotes
@@ -68,6 +69,8 @@ def _full_plan(
 
     if demand.owned:
         found = plan_with_owned(demand, planner=whole, catalogue=catalogue, on=on, measured=measured, seed=seed)
+    elif demand.goal == "most requests":
+        found = most_requests(demand, planner=whole)
     else:
         found = whole(demand)
     return with_quotes(found, catalogue=catalogue, on=on, measured=measured, seed=seed)

@@ -167,7 +167,7 @@ def _share(owned: Owned, option: Option) -> float:
 def _running(owned: Owned, option: Option, search: HostSearch, *, site: Site, share: float) -> Estimate:
     """Return the electricity of the machines there in USD a year, at their share of the loads."""
     assert option.machine is not None, "an option of one kind has a machine"
-    part = _scaled(search.demand, dict.fromkeys((load.name for load in option.loads), share))
+    part = scaled_demand(search.demand, dict.fromkeys((load.name for load in option.loads), share))
     loads = loads_of(part, capabilities=option.machine.capabilities, rules=search.rules)
     energy = energy_kwh_per_year(loads, num_servers=owned.num_servers, machine=option.machine)
     return named(times(energy, site.pue, site.electricity_usd_per_kwh, unit="usd/year"), ENERGY)
@@ -183,7 +183,7 @@ def _with_loads(demand: Demand, shares: dict[str, float]) -> Demand:
     )
 
 
-def _scaled(demand: Demand, shares: dict[str, float]) -> Demand:
+def scaled_demand(demand: Demand, shares: dict[str, float]) -> Demand:
     """Return the demand with a share of each load; a load of no share is left out, one without a share stays."""
     services = [_part_of_service(one, shares.get(one.name, 1.0)) for one in demand.services if shares.get(one.name, 1.0) > 0]
     jobs = [
@@ -287,7 +287,7 @@ def _rest(demand: Demand, kept: Sequence[_Kept]) -> Demand:
         site = site.model_copy(update={"power_w": site.power_w.model_copy(update=lower)})
     if site.num_racks is not None:
         site = site.model_copy(update={"num_racks": max(0, site.num_racks - racks)})
-    return _scaled(demand.model_copy(update={"owned": (), "site": site}), left)
+    return scaled_demand(demand.model_copy(update={"owned": (), "site": site}), left)
 
 
 def _recorded(plan: Plan, found: Sequence[_Kept], *, kept: Sequence[_Kept], replaced: Option | None, demand: Demand) -> Plan:

@@ -145,6 +145,7 @@ def _convert(written: WrittenDemand, *, catalogue: Catalogue, folder: Path) -> t
     # Each of site, colocation, finance and constraints has exactly one entry: without it there would be a problem above.
     demand = Demand(
         name=written.name,
+        goal=written.goal,
         services=tuple(services),
         jobs=tuple(jobs),
         datasets=tuple(datasets),
@@ -233,6 +234,17 @@ def _whole(written: WrittenDemand) -> list[str]:
         )
     if not names:
         problems.append(message("{whole}no load: add a [[service]], [[batch]] or [[training]]", whole=WHOLE))
+    limits, site = written.constraints, written.site
+    bounds = (limits.budget_usd, limits.budget_usd_per_year, site.power_kw, site.racks)
+    if written.goal == "most requests" and all(one is None for one in bounds):
+        problems.append(
+            message(
+                "{whole}goal = 'most requests' needs a limit: a budget in [constraints], or power_kw or racks in [site]",
+                whole=WHOLE,
+            )
+        )
+    if written.goal == "most requests" and written.owned:
+        problems.append(message("{whole}goal = 'most requests' and [[owned]] are not planned together", whole=WHOLE))
     if (written.growth_per_year is None) != (written.horizon is None):
         problems.append(message("{whole}growth_per_year and horizon belong together: give both or neither", whole=WHOLE))
     return problems

@@ -31,7 +31,7 @@ from aigc_bench.plan.demand.amounts import (
     zero_or,
 )
 from aigc_bench.plan.demand.supply_schema import WrittenOwned, WrittenQuote
-from aigc_bench.plan.records.demand import CoolingMethod, OptionKind
+from aigc_bench.plan.records.demand import CoolingMethod, Goal, OptionKind
 
 ARRIVALS = ("users", "rate", "hourly_requests", "trace")
 OF_ARRIVALS: Mapping[str, tuple[str, ...]] = {
@@ -381,6 +381,10 @@ class WrittenDemand(Table):
     """The top of the file."""
 
     name: str = documented(message("name of the demand"), default=...)
+    goal: Goal = documented(
+        message("least cost for the demand, or most requests: the largest multiple of it within budget, power and racks"),
+        default="least cost",
+    )
     # Below 1: no number of spares makes failures impossible.
     availability: Number = documented(
         message("share of the time with the full capacity in service"), limits=between(0.5, 0.9999999), default=0.999

@@ -37,6 +37,7 @@ def contract(view: PlanView) -> dict[str, Any]:
         "recommendation": _recommendation(best) if best is not None and is_accepted else None,
         "options": [_option(option) for option in plan.options],
         "certainty": _plain(plan.certainty),
+        "most": _plain(plan.most),
         "owned": _plain(plan.owned),
         "quotes": [_plain(one) for one in plan.quotes],
         "rests_on": [one.model_dump(mode="json") for one in basis.numbers] if is_accepted else [],

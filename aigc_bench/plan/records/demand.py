@@ -20,6 +20,7 @@ from aigc_bench.plan.site.power_chain import DESIGN_RISE_K, Redundancy
 
 JobKind = Literal["batch", "training", "finetuning"]
 CoolingMethod = Literal["air", "rear_door", "direct_liquid", "immersion"]
+Goal = Literal["least cost", "most requests"]
 OptionKind = Literal["owned", "colocated", "cloud", "api"]
 
 
@@ -223,6 +224,7 @@ class Demand(Record):
     """
 
     name: str
+    goal: Goal = "least cost"
     services: tuple[Service, ...] = ()
     jobs: tuple[Job, ...] = ()
     datasets: tuple[Dataset, ...] = ()

@@ -15,6 +15,7 @@ from aigc_bench.plan.records.assessment import Assessment, CostLine
 from aigc_bench.plan.records.demand import Demand, OptionKind
 from aigc_bench.plan.records.loads import Load, Placement, Pool, Unplanned
 from aigc_bench.plan.records.machine import Machine
+from aigc_bench.plan.records.most import MostRequests
 from aigc_bench.plan.records.owned import OwnedPlan
 from aigc_bench.plan.records.quote import QuotedPlan
 from aigc_bench.plan.records.rent import Rent
@@ -125,6 +126,7 @@ class Plan(Record):
     certainty: PlanRisk | None = None
     quotes: tuple[QuotedPlan, ...] = ()
     owned: OwnedPlan | None = None
+    most: MostRequests | None = None
     notes: tuple[Sentence, ...] = ()
     """Warnings for the reader, such as invalid measurements that were left out."""
     method: Sentence

@@ -21,6 +21,7 @@ from aigc_bench.report.plan import (
     carbon,
     cash_flow,
     factors,
+    most,
     options,
     owned,
     quotes,
@@ -36,7 +37,7 @@ from aigc_bench.report.plan.view import PlanPage, PlanSection, plan_page
 from aigc_bench.report.render import page
 
 SECTIONS: tuple[PlanSection, ...] = (
-    recommendation, owned, quotes, risk, stated_demand, options, factors, bill, rack_drawings, cash_flow, rent_or_buy, carbon,
+    recommendation, most, owned, quotes, risk, stated_demand, options, factors, bill, rack_drawings, cash_flow, rent_or_buy, carbon,
     simulation_check, basis, assumptions,
 )  # fmt: skip
 """In the order of a reader's questions: answer and risk, demand, alternatives, requirements, cost, basis."""
