@@ -20,10 +20,13 @@ def nothing(view: PlanView) -> Iterator[str]:
     from aigc_bench.plan.options.wording import CONSTRAINTS, describe
 
     plan, found = view.plan, view.obstacles
-    yield from wrapped(
-        message("No option meets this demand. {main}.", main=found.main) if found.main else message("No option meets this demand."),
-        indent=0,
+    head = (
+        message("No option meets this demand.")
+        if not any(one.accepted for one in plan.options)
+        else message("No plan is confirmed.")
     )
+    why = plan.why_none or found.main
+    yield from wrapped(message("{head} {why}.", head=head, why=why) if why else head, indent=0)
     yield ""
     for one in found.factors[:MOST]:
         verb = "rule" if one.factor == CONSTRAINTS else "rules"

@@ -25,8 +25,8 @@ def risk(view: PlanView) -> Iterator[str]:
     yield from wrapped(message("risk: {probabilities}", probabilities=joined(", ", _probabilities(found))), indent=2, hang=4)
     yield from _drivers(message("cost drivers"), found.cost_drivers, is_slo=False)
     yield from _drivers(message("P(SLO) drivers"), found.slo_drivers, is_slo=True)
-    if found.alternative is not None:
-        yield from wrapped(message("lower expected regret: {alternative}", alternative=found.alternative), indent=2, hang=4)
+    for words in found.other_choices:
+        yield from wrapped(message("another choice: {words}", words=words), indent=2, hang=4)
     if found.safer is not None:
         yield from wrapped(_safer(found.safer.wanted, found.choices), indent=2, hang=4)
     if found.growth_path is not None:

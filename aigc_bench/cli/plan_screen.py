@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from aigc_bench.plan.output.recommendation_view import FactorRow, LoadRow, RecommendationView
     from aigc_bench.plan.output.shown_number import Shown
 
-NUMBERS_WIDTH = 30
+NUMBERS_WIDTH = 43
 """Characters that the columns of cost and relative cost take, with the gaps before them."""
 NUM_ASSUMPTIONS = 3
 
@@ -37,8 +37,13 @@ def screen(view: PlanView) -> str:
 
 def _screen(view: PlanView) -> str:
     best = view.recommendation
+<<<<<<< HEAD
     lines = [view.plan.demand.name, "", *most(view)]
     if best is None or not best.is_accepted:
+=======
+    lines = [view.plan.demand.name, ""]
+    if best is None or not best.is_recommended:
+>>>>>>> 6a03331 (Rank options by expected cost over the scenarios, and recommend what is confirmed)
         lines += list(nothing(view))
     else:
         lines += [
@@ -113,6 +118,8 @@ def _money(view: PlanView) -> Iterator[str]:
         return
     years = view.plan.demand.finance.life_years
     yield message("  total cost over {years:g} years   {total}", years=years, total=_between(money.total))
+    if money.expected.value is not None:
+        yield message("  expected cost {expected}", expected=_between(money.expected))
     yield message("  upfront {upfront}, per year {per_year}", upfront=_between(money.upfront), per_year=_between(money.per_year))
     for one in view.unit_costs:
         yield message("  {name}: {cost} per {per}", name=one.name, cost=_between(one.cost), per=one.per)
@@ -181,16 +188,22 @@ def _alternatives(view: PlanView) -> Iterator[str]:
     shown = view.options.short
     if not shown:
         return
-    room = width() - NUMBERS_WIDTH
-    what, cost, ratio = map(translated, (message("ALTERNATIVE"), message("TOTAL COST"), message("RELATIVE COST")))
-    yield f"  {what}{' ' * (room - cells(what))} {cost:>12} {ratio:>13}"
+    from aigc_bench.core.units import quantity
+    from aigc_bench.plan.options.measure import compared_cost
+
+    room, risk = width() - NUMBERS_WIDTH, view.plan.demand.constraints.risk
+    measured = message("P90 COST") if risk == "p90" else message("EXPECTED COST")
+    heads = (message("ALTERNATIVE"), message("TOTAL COST"), measured, message("RELATIVE COST"))
+    what, cost, compared, ratio = map(translated, heads)
+    yield f"  {what}{' ' * (room - cells(what))} {cost:>11} {compared:>13} {ratio:>13}"
     for one in shown:
         relative = f"{one.relative_cost:.1f}x" if one.relative_cost is not None else "–"
-        below = message(" (below the required confidence)") if one.is_below_confidence else ""
+        below = message(" ({refused_by})", refused_by=one.refused_by) if one.refused_by else ""
         what = translated(one.what) + translated(below)
         # Two less: following lines are indented by two more.
         lines = wrap(what, room - 2, on_hyphens=False)
-        yield f"  {lines[0]}{' ' * (room - cells(lines[0]))} {_amount(one.option.tco_usd):>12} {relative:>13}"
+        costs = f"{_amount(one.option.tco_usd):>11} {quantity(compared_cost(one.option, risk), 'usd'):>13}"
+        yield f"  {lines[0]}{' ' * (room - cells(lines[0]))} {costs} {relative:>13}"
         yield from (f"    {line}" for line in lines[1:])
 
 

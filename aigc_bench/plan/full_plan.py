@@ -1,4 +1,4 @@
-"""The whole answer to a demand: the plan, its recommendation confirmed by simulation, and its risk."""
+"""The whole answer to a demand: its options ranked over scenarios, the first of them confirmed by simulation, and its risk."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aigc_bench.plan.planner import plan_demand, with_options
 from aigc_bench.plan.quoted_options import with_quotes
 from aigc_bench.plan.records.demand import Demand, Job, Service
 from aigc_bench.plan.records.plan import Option, Plan
-from aigc_bench.plan.replay.confirm import Floors, confirmed
+from aigc_bench.plan.replay.confirm import Floors, confirming
 from aigc_bench.plan.replay.replayer import Replayer
 from aigc_bench.plan.risk.analysis import with_risk
 from aigc_bench.predict.serving.from_model import ServiceModel
@@ -33,7 +33,10 @@ def full_plan(
     measured: Sequence[MeasuredMachine] = (),
     seed: int = 0,
 ) -> Plan:
-    """Return the plan of a demand, its recommendation replayed, and its risk over scenarios. Same inputs, same bytes."""
+    """Return the plan of a demand: options ranked by ``constraints.risk`` and replayed until one is confirmed.
+
+    Same inputs, same bytes.
+    """
     with uncollected():  # a plan and its graph are tens of thousands of records without cycles
         return _full_plan(demand, catalogue=catalogue, on=on, accelerators=accelerators, measured=measured, seed=seed)
 
@@ -60,12 +63,11 @@ def _full_plan(
         plan = with_options(planned(wanted, accelerators=accelerators or chosen), extra)
         workloads: list[Service | Job] = [*wanted.services, *wanted.jobs]
         notes = tuple(note for workload in workloads for note in left_out(workload, measured))
-        # Before the replay: a confirmed plan is a copy of this one and keeps its notes.
         plan = plan.model_copy(update={"notes": notes})
         if is_brief:
             return plan
         replayer = Replayer(demand=wanted, rules=plan.rules, catalogue=catalogue, model=ServiceModel(catalogue), seed=seed)
-        return with_risk(confirmed(plan, replayer=replayer, planner=on_one), catalogue=catalogue, seed=seed)
+        return with_risk(plan, catalogue=catalogue, seed=seed, confirm=confirming(replayer, on_one))
 
     if demand.owned:
         found = plan_with_owned(demand, planner=whole, catalogue=catalogue, on=on, measured=measured, seed=seed)

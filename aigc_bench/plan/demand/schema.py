@@ -31,7 +31,11 @@ from aigc_bench.plan.demand.amounts import (
     zero_or,
 )
 from aigc_bench.plan.demand.supply_schema import WrittenOwned, WrittenQuote
+<<<<<<< HEAD
 from aigc_bench.plan.records.demand import CoolingMethod, Goal, OptionKind
+=======
+from aigc_bench.plan.records.demand import CoolingMethod, OptionKind, RiskMeasure
+>>>>>>> 6a03331 (Rank options by expected cost over the scenarios, and recommend what is confirmed)
 
 ARRIVALS = ("users", "rate", "hourly_requests", "trace")
 OF_ARRIVALS: Mapping[str, tuple[str, ...]] = {
@@ -374,6 +378,9 @@ class WrittenConstraints(Table):
         unit="fraction",
         limits=zero_or(0.01, 0.99),
         default=0.8,
+    )
+    risk: RiskMeasure = documented(
+        message("what options are ranked by: expected cost, p90 of the cost, or expected regret"), default="expected"
     )
 
 

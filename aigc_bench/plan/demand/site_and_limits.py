@@ -194,6 +194,7 @@ def constraints_of(written: WrittenConstraints, *, catalogue: Catalogue) -> Cons
         data_residency=_residency(written.data_residency),
         exclude_export_controlled=written.exclude_export_controlled,
         confidence=written.confidence,
+        risk=written.risk,
     )
 
 

@@ -45,6 +45,8 @@ TITLES = {
 FOOTPRINT = ("carbon_operation_kg", "carbon_making_kg")
 """Keys of an option's two parts of greenhouse gases."""
 PROBABILITIES = ("p_slo", "p_budget", "p_oom")
+SCENARIO_COSTS = ("expected_cost_usd", "cost_p10_usd", "cost_p90_usd")
+"""Costs over the scenarios, by which options are ranked."""
 NOTHING_BOUGHT = message("nothing is bought")
 
 
@@ -99,7 +101,7 @@ def add_option(place: Place) -> None:
     _add_carbon_per_unit(place)
     for name, found in option.factors.items():
         _add_factor(place, name, found)
-    for name in PROBABILITIES:
+    for name in (*PROBABILITIES, *SCENARIO_COSTS):
         chance = option.derived.get(name)
         if chance is not None:
             place.add(name, _title_of(chance, name), chance)
@@ -152,7 +154,11 @@ def _add_record(place: Place, record: Record, *, at: str, of: str) -> None:
 def _add_load(place: Place, load: Load) -> None:
     """Add the numbers of a load; keys as in ``--json``."""
     of, at = load.name, f"loads.{load.name}"
+<<<<<<< HEAD
     # A mixed option has no machine of its own: its loads run on those of its parts.
+=======
+    # A mixed option has no machine of its own: its load runs on that of a part.
+>>>>>>> 6a03331 (Rank options by expected cost over the scenarios, and recommend what is confirmed)
     machines = [one.machine for one in (place.option, *place.option.parts) if one.machine is not None]
     capability = next((one for machine in machines for one in machine.capabilities if one.case == load.case), None)
     if capability is not None:

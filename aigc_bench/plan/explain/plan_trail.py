@@ -12,6 +12,7 @@ from aigc_bench.plan.explain.key_listing import listing
 from aigc_bench.plan.explain.option_steps import Place, add_option
 from aigc_bench.plan.explain.replay_steps import add_replay
 from aigc_bench.plan.explain.risk_steps import add_risk, add_scenarios
+from aigc_bench.plan.options.nearest import nearest_option
 from aigc_bench.plan.records.plan import Option, Plan
 from aigc_bench.plan.stats.estimates import counted
 
@@ -84,7 +85,8 @@ def short(key: str, plan: Plan) -> str:
 
 
 def _best(plan: Plan) -> tuple[Option, ...]:
-    return (plan.recommended,) if plan.recommended else plan.options[:1]
+    best = plan.recommended or nearest_option(plan)
+    return () if best is None else (best,)
 
 
 def _named(plan: Plan, key: str) -> tuple[Option, ...]:

@@ -6,8 +6,8 @@ from aigc_bench.core.derivation import derivation_of
 from aigc_bench.core.messages import message
 from aigc_bench.core.trail import Trail
 from aigc_bench.plan.records.plan import Plan
-from aigc_bench.plan.risk.analysis import FEW
 from aigc_bench.plan.risk.counted_risk import FEW_SCENARIOS, SCENARIOS, path_key, scenarios_of
+from aigc_bench.plan.risk.ranking import FEW
 from aigc_bench.plan.risk.scenarios import NUM_SCENARIOS
 
 BY_STAGES = {"staged_usd": message("phased purchase"), "at_once_usd": message("all upfront")}

@@ -14,11 +14,12 @@ from aigc_bench.plan.money.instances import PaidInstances, paid_instances
 from aigc_bench.plan.money.kept_and_sent import Transfers
 from aigc_bench.plan.money.offer import Offer
 from aigc_bench.plan.money.option_cost import Carbon, Money, carbon, money, rented
+from aigc_bench.plan.options.measure import is_refused, measure_of
 from aigc_bench.plan.placement.rack_fill import num_racks, rack_fill
 from aigc_bench.plan.placement.room_around import other_mean_w, other_peak_w
 from aigc_bench.plan.placement.site_limits import no_place, site_for, table_of
 from aigc_bench.plan.records.assessment import Assessment
-from aigc_bench.plan.records.demand import Demand, OptionKind
+from aigc_bench.plan.records.demand import Demand, OptionKind, RiskMeasure
 from aigc_bench.plan.records.loads import Fleet, Load, Placement, Pool
 from aigc_bench.plan.records.machine import Machine
 from aigc_bench.plan.records.plan import Option
@@ -64,18 +65,19 @@ class Procurement:
         return self.kind == "cloud"
 
 
-def ranked(options: Iterable[Option]) -> tuple[Option, ...]:
-    """Return the options by rank: accepted, then of the required confidence, then by cost; equal costs (to a millionth) by kind."""
-    by_cost = sorted(options, key=_standing)
+def ranked(options: Iterable[Option], *, risk: RiskMeasure = "expected") -> tuple[Option, ...]:
+    """Return the options by rank: accepted, then not refused by P(SLO) or simulation, then by the measure; equal ones by kind."""
+    by_cost = sorted(options, key=lambda one: standing(one, risk))
     return tuple(option.model_copy(update={"rank": rank}) for rank, option in enumerate(by_cost, start=1))
 
 
-def _standing(one: Option) -> tuple[bool, bool, float, int, str, str, str, str]:
+def standing(one: Option, risk: RiskMeasure) -> tuple[bool, bool, float, int, str, str, str, str]:
+    """Return the key by which options are ranked."""
     # Equal costs can differ in the last digits by rounding, which must not decide a rank.
-    cost = float(f"{one.tco_usd.value:.6g}")
+    cost = float(f"{measure_of(one, risk):.9g}")
     return (
         not one.accepted,
-        one.misses_confidence,
+        is_refused(one),
         cost,
         KINDS.index(one.kind),
         one.term,

@@ -7,6 +7,8 @@ from aigc_bench.core.messages import capitalized, joined, message, plural
 from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Record
 from aigc_bench.plan.money.offer import AN_INDEX
+from aigc_bench.plan.options.measure import NAMES, compared_cost, is_refused
+from aigc_bench.plan.records.demand import RiskMeasure
 from aigc_bench.plan.records.plan import Option, Plan
 
 CLOSE = 1.25
@@ -77,20 +79,29 @@ def statistically_tied(plan: Plan) -> tuple[Option, ...]:
 
     They are accepted, no worse in confidence, and within both the upper end of its interval and ``CLOSE`` times its cost.
     """
-    best = plan.recommended
+    best, risk = plan.recommended, plan.demand.constraints.risk
     if best is None:
         return ()
-    return tuple(one for one in plan.options if _rivals(one, best) and _is_close(one, best))
+    return tuple(one for one in plan.options if _rivals(one, best) and _is_close(one, best, risk))
 
 
 def _rivals(one: Option, best: Option) -> bool:
     """Return whether an option is an alternative: accepted, and no worse in confidence."""
     # False <= True: where the best misses the confidence, others may miss it, too.
-    return one.accepted and one is not best and one.misses_confidence <= best.misses_confidence
+    return one.accepted and one is not best and is_refused(one) <= is_refused(best)
 
 
-def _is_close(option: Option, best: Option) -> bool:
-    return option.tco_usd.value <= min(best.tco_usd.high, CLOSE * best.tco_usd.value)
+def _is_close(option: Option, best: Option, risk: RiskMeasure) -> bool:
+    cost = compared_cost(best, risk)
+    # A P90 is its own upper end, so the band alone decides.
+    high = cost * CLOSE if risk == "p90" else best.tco_usd.high
+    return compared_cost(option, risk) <= min(high, CLOSE * cost)
+
+
+def times_of(option: Option, best: Option, risk: RiskMeasure) -> float:
+    """Return an option's cost over that of another."""
+    # An empty demand costs nothing.
+    return compared_cost(option, risk) / max(compared_cost(best, risk), 1e-9)
 
 
 def tie(plan: Plan) -> str | None:
@@ -98,15 +109,14 @@ def tie(plan: Plan) -> str | None:
     best, near = plan.recommended, statistically_tied(plan)
     if best is None or not near:
         return None
-    # An empty demand costs nothing.
-    times = near[0].tco_usd.value / max(best.tco_usd.value, 1e-9)
+    times = times_of(near[0], best, plan.demand.constraints.risk)
     more = message("; {num_near} more options are tied", num_near=len(near) - 1) if len(near) > 1 else ""
     return message("statistically tied: {what} at {times:.2f} times the cost{more}", what=describe(near[0]), times=times, more=more)
 
 
 def why(plan: Plan) -> str:
     """Return why the option is recommended, compared with the next accepted one of another kind or accelerator."""
-    best = plan.recommended
+    best, risk = plan.recommended, plan.demand.constraints.risk
     assert best is not None, "only a plan with a recommendation has a reason for it"
     mine = (best.kind, best.accelerator)
     # The same accelerator on other terms is not much of an alternative.
@@ -114,18 +124,19 @@ def why(plan: Plan) -> str:
     if not later:
         return (
             message("the only accepted option that meets the required confidence")
-            if any(one.misses_confidence for one in plan.options)
+            if any(is_refused(one) for one in plan.options)
             else message("the only accepted option")
         )
-    times = later[0].tco_usd.value / max(best.tco_usd.value, 1e-9)
-    close = message(", statistically tied") if _is_close(later[0], best) else ""
-    is_mixed = any(one.accepted and one.misses_confidence for one in plan.options)
+    close = message(", statistically tied") if _is_close(later[0], best, risk) else ""
+    is_mixed = any(one.accepted and is_refused(one) for one in plan.options)
     those = message("options that meet the required confidence") if is_mixed else message("accepted options")
     return message(
-        "lowest total cost of all {those}; the best alternative is to {what}, at {times:.2f} times the cost{close}",
+        "lowest {measure} of all {those}; the best alternative is to {what}, at {times:.2f} times the {cost}{close}",
+        measure=NAMES[risk],
         those=those,
         what=describe(later[0]),
-        times=times,
+        times=times_of(later[0], best, risk),
+        cost=NAMES["p90" if risk == "p90" else "expected"],
         close=close,
     )
 

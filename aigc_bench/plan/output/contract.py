@@ -16,6 +16,7 @@ from aigc_bench.core.json_text import json_text
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.core.trail import Step
 from aigc_bench.plan.explain.plan_trail import trail_of
+from aigc_bench.plan.options.measure import measure_of
 from aigc_bench.plan.output.plan_view import PlanView
 from aigc_bench.plan.output.recommendation_view import RecommendationView
 from aigc_bench.plan.records.assessment import Assessment
@@ -30,17 +31,18 @@ CONTRACT_VERSION = 1
 def contract(view: PlanView) -> dict[str, Any]:
     """Return the plan as plain JSON types: options by rank with their factors, the recommendation, its basis."""
     plan, best, basis = view.plan, view.recommendation, view.basis
-    is_accepted, trail = best is not None and best.is_accepted, trail_of(plan)
+    is_recommended, trail = best is not None and best.is_recommended, trail_of(plan)
     return {
         "schema_version": CONTRACT_VERSION,
         "demand": plan.demand.name,
-        "recommendation": _recommendation(best) if best is not None and is_accepted else None,
+        "recommendation": _recommendation(best) if best is not None and is_recommended else None,
+        "why_none": plan.why_none,
         "options": [_option(option) for option in plan.options],
         "certainty": _plain(plan.certainty),
         "most": _plain(plan.most),
         "owned": _plain(plan.owned),
         "quotes": [_plain(one) for one in plan.quotes],
-        "rests_on": [one.model_dump(mode="json") for one in basis.numbers] if is_accepted else [],
+        "rests_on": [one.model_dump(mode="json") for one in basis.numbers] if is_recommended else [],
         "next_measurements": [one.model_dump(mode="json") for one in basis.measurements],
         "assumptions": [
             {"key": one.key, "title": one.title, **figure(one.value), "source": one.value.source} for one in plan.assumptions
@@ -106,6 +108,11 @@ def _option(option: Option) -> dict[str, Any]:
         "next_bottleneck": option.next_bottleneck,
         **{name: figure(getattr(option, name)) for name in ("capex_usd", "opex_usd_per_year", "tco_usd")},
         "usd_per_unit": _figures(option.usd_per_unit),
+        "expected_cost_usd": measure_of(option, "expected"),
+        "cost_p10_usd": option.tco_usd.low if option.cost_p10_usd is None else option.cost_p10_usd,
+        "cost_p90_usd": option.tco_usd.high if option.cost_p90_usd is None else option.cost_p90_usd,
+        "expected_regret_usd": option.expected_regret_usd,
+        "confirmed": option.confirmed,
         "p_slo": option.p_slo,
         "p_budget": option.p_budget,
         "p_oom": option.p_oom,
@@ -123,7 +130,8 @@ def _option(option: Option) -> dict[str, Any]:
             for line in (option.room.bill.lines if option.room else ())
             if line.count
         ],
-        "parts": [_option(part) for part in option.parts],
+        # Parts are simulated together, so the verdict on the whole is theirs.
+        "parts": [{**_option(part), "confirmed": option.confirmed} for part in option.parts],
     }  # fmt: skip
 
 

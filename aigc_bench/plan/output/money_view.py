@@ -42,6 +42,7 @@ class Totals(Record):
     """What an option costs and emits over its life."""
 
     total: Shown
+    expected: Shown
     upfront: Shown
     per_year: Shown
     carbon: Shown
@@ -64,6 +65,12 @@ def totals(option: Option) -> Totals:
     at = key_of(option)
     return Totals(
         total=Shown(key=f"{at}.tco_usd", name=message("Total cost"), value=option.tco_usd),
+        expected=Shown(
+            key=f"{at}.expected_cost_usd",
+            name=message("Expected cost"),
+            value=option.derived.get("expected_cost_usd"),
+            missing=message("planned without Monte Carlo scenarios"),
+        ),
         upfront=Shown(key=f"{at}.capex_usd", name="Upfront", value=option.capex_usd),
         per_year=Shown(key=f"{at}.opex_usd_per_year", name=message("Per year"), value=option.opex_usd_per_year, unit="usd"),
         carbon=Shown(

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from aigc_bench.core.messages import joined, message
 from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Record
+from aigc_bench.plan.options.measure import compared_cost, is_refused
+from aigc_bench.plan.options.nearest import nearest_option
 from aigc_bench.plan.options.wording import Forbidding, describe, forbidding, in_the_way, reasons_of
 from aigc_bench.plan.records.demand import OptionKind
 from aigc_bench.plan.records.plan import Option, Plan, Refusal
@@ -22,14 +24,17 @@ NUM_REASONS = 3
 
 
 class OptionRow(Record):
-    """An option with its place in the comparison; ``relative_cost`` is over the recommendation's, ``None`` if that is free."""
+    """An option with its place in the comparison; ``relative_cost`` is over the recommendation's, ``None`` if that is free.
+
+    ``refused_by``: P(SLO) or the simulation, in words, where one of them refuses it.
+    """
 
     option: Option
     what: Sentence
     kind: Sentence
     relative_cost: float | None
     is_recommended: bool
-    is_below_confidence: bool
+    refused_by: Sentence | None
 
 
 class RefusedRow(Record):
@@ -43,13 +48,15 @@ class RefusedRow(Record):
 class OptionsView(Record):
     """The options of a plan as they are shown.
 
-    ``kinds``: the cheapest accepted one of each kind. ``compared``: of every kind and accelerator. ``short``: of every kind and
+    ``kinds``: the cheapest accepted one of each kind. ``compared``: of every kind and accelerator. ``charted``: all
+    whose limits hold, those that P(SLO) or the simulation refuses, too. ``short``: of every kind and
     term, then of other accelerators, without the recommended one. ``accepted`` and ``refused``: all. ``refused_kinds``: kinds
     without an accepted option, each with the reason of its cheapest one.
     """
 
     kinds: tuple[OptionRow, ...]
     compared: tuple[OptionRow, ...]
+    charted: tuple[OptionRow, ...]
     others: tuple[OptionRow, ...]
     short: tuple[OptionRow, ...]
     accepted: tuple[Option, ...]
@@ -79,6 +86,7 @@ def options_view(plan: Plan, *, top: int | None = None) -> OptionsView:
     return OptionsView(
         kinds=rows(_kinds(compared)),
         compared=rows(compared),
+        charted=rows([one for one in plan.options if one.accepted or one.confirmed is False]),
         others=rows([one for one in accepted if one.rank not in ranks]),
         short=rows(_short(plan, accepted) if top is None else _others(plan, accepted)[:top]),
         accepted=tuple(accepted),
@@ -93,16 +101,25 @@ def _row(one: Option, *, plan: Plan, cheapest_usd: float) -> OptionRow:
         option=one,
         what=describe(one),
         kind=KINDS[one.kind],
-        relative_cost=one.tco_usd.value / cheapest_usd if cheapest_usd > 0 else None,
+        relative_cost=compared_cost(one, plan.demand.constraints.risk) / cheapest_usd if cheapest_usd > 0 else None,
         is_recommended=one.rank == plan.recommendation,
-        is_below_confidence=one.misses_confidence,
+        refused_by=refused_by(one),
     )
+
+
+def refused_by(option: Option) -> str | None:
+    """Return what refuses an option whose limits hold, in words; ``None`` where nothing does."""
+    if option.replay is not None and not option.replay.is_met:
+        return message("not confirmed by the simulation")
+    if not is_refused(option):
+        return None
+    return message("no latency is guaranteed") if option.kind == "api" else message("below the required confidence")
 
 
 def _cost_to_compare_with(plan: Plan, accepted: list[Option]) -> float:
     # Without a recommendation costs are relative to the option that the plan is about.
-    best = plan.recommended or next(iter(plan.options), None)
-    return best.tco_usd.value if best else min((one.tco_usd.value for one in accepted), default=0.0)
+    best, risk = plan.recommended or nearest_option(plan), plan.demand.constraints.risk
+    return compared_cost(best, risk) if best else min((compared_cost(one, risk) for one in accepted), default=0.0)
 
 
 def _compared(accepted: list[Option]) -> list[Option]:

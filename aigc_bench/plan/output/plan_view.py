@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from aigc_bench.plan.money.cash_by_year import YearCash, cash_by_year
+from aigc_bench.plan.options.nearest import nearest_option
 from aigc_bench.plan.output.basis_view import BasisView, basis_view, widest_first
 from aigc_bench.plan.output.check_view import CheckView, check_view
 from aigc_bench.plan.output.money_view import (
@@ -38,7 +39,7 @@ from aigc_bench.plan.records.plan import Assumption, Option, Plan
 class PlanView:
     """A plan with all that is shown of it, each part computed once, when it is first read.
 
-    ``best`` is the recommended option, or the best of the refused ones; ``bought`` the same, or if it has no room (a rented one
+    ``best`` is the recommended option, or the nearest to the demand; ``bought`` the same, or if it has no room (a rented one
     has none) the best accepted purchase of a server whose data sheet is known. ``top``: how many
     alternatives are listed, ``None`` for one of each kind.
     """
@@ -50,7 +51,7 @@ class PlanView:
     @cached_property
     def best(self) -> Option | None:
         """The option that the plan is about."""
-        return self.plan.recommended or next(iter(self.plan.options), None)
+        return self.plan.recommended or nearest_option(self.plan)
 
     @cached_property
     def bought(self) -> Option | None:
@@ -109,7 +110,7 @@ class PlanView:
     def risk(self) -> RiskView | None:
         """Risk of the recommendation; ``None`` without one, or if no Monte Carlo scenarios were computed."""
         best, found = self.plan.recommended, self.plan.certainty
-        return risk_view(best, found) if best is not None and found is not None else None
+        return risk_view(self.plan, best, found) if best is not None and found is not None else None
 
     @cached_property
     def check(self) -> CheckView | None:

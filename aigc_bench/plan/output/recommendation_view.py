@@ -68,14 +68,14 @@ class FactorRow(Record):
 
 
 class RecommendationView(Record):
-    """The option that a plan is about: the recommended one, else the best of the refused ones, which has no ``why``.
+    """The option that a plan is about: the recommended one, else the nearest to the demand, which has no ``why``.
 
     ``reserve`` are its spares and safety margin in words; ``tied`` the ranks of options of about the same cost, ``tie`` in words.
     ``questions`` are its reasons other than factors that are unknown.
     """
 
     option: Option
-    is_accepted: bool
+    is_recommended: bool
     what: Sentence
     why: Sentence | None
     reserve: tuple[Sentence, ...]
@@ -92,7 +92,7 @@ def recommendation_view(plan: Plan, option: Option) -> RecommendationView:
     is_best = plan.recommended is not None
     return RecommendationView(
         option=option,
-        is_accepted=option.accepted,
+        is_recommended=is_best,
         what=_what(plan, option),
         why=why(plan) if is_best else None,
         reserve=tuple(reserve_words(option, confidence=plan.demand.constraints.confidence)),

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from functools import partial
 
 from aigc_bench.core.messages import message, plural
 from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Record
 from aigc_bench.core.units import quantity
+from aigc_bench.plan.options.measure import NAMES, is_refused, measure_of
+from aigc_bench.plan.options.wording import describe
 from aigc_bench.plan.output.shown_number import ShownProbability, key_of
-from aigc_bench.plan.records.plan import Option
+from aigc_bench.plan.records.plan import Option, Plan
 from aigc_bench.plan.records.risk import GrowthPath, MoreServers, PlanRisk, Regret, Safer, SaferOption, Swing
 
 MUCH_LESS = 0.9
-"""A rival is named where its expected regret is below this share of the recommendation's (assumed)."""
+"""A choice by another measure is named where it is below this share of the recommendation's (assumed)."""
 NOTHING = message("neither more servers nor another accepted option reaches that confidence")
 
 
@@ -47,22 +50,31 @@ def _more_servers(count: int) -> str:
     return plural("{count} more server", "{count} more servers", count=count)
 
 
-def lower_regret(found: Sequence[Regret]) -> str | None:
-    """Return the rival with a much lower expected regret than the recommendation, which is cheapest only at central values."""
-    if not found:
-        return None
-    first, least = found[0], min(found, key=lambda one: one.regret_usd)
-    # The first is the recommendation, by construction of the list.
-    if least.regret_usd >= MUCH_LESS * first.regret_usd:
-        return None
-    times = least.tco_usd.value / first.tco_usd.value
-    return message(
-        "{what}: {times:.2f} times the cost at central values, but an expected regret of {regret} instead of {other_regret}",
-        what=least.what,
-        times=times,
-        regret=quantity(least.regret_usd, "usd"),
-        other_regret=quantity(first.regret_usd, "usd"),
-    )
+def other_choices(plan: Plan) -> tuple[str, ...]:
+    """Return what another attitude to risk would choose, where the option is much better by that measure; one phrase each.
+
+    They are options that P(SLO) does not refuse; all but the recommended one would still be simulated.
+    """
+    best, own = plan.recommended, plan.demand.constraints.risk
+    able = [one for one in plan.options if one.accepted and not is_refused(one)]
+    if best is None:
+        return ()
+    found = []
+    for risk, name in NAMES.items():
+        first = min(able, key=partial(measure_of, risk=risk), default=best)
+        if risk != own and measure_of(first, risk) < MUCH_LESS * measure_of(best, risk):
+            found.append(
+                message(
+                    "by {name} (constraints.risk = {risk!r}) option {rank}, to {what}: {least} instead of {value}",
+                    name=name,
+                    risk=risk,
+                    rank=first.rank,
+                    what=describe(first),
+                    least=quantity(measure_of(first, risk), "usd"),
+                    value=quantity(measure_of(best, risk), "usd"),
+                )
+            )
+    return tuple(found)
 
 
 NUM_DRIVERS = 8
@@ -80,7 +92,7 @@ class Probabilities(Record):
 class RiskView(Record):
     """Risk of the recommended option. ``choices`` are how to reach the wanted confidence, in words; empty if it is reached.
 
-    ``alternative`` is an option with a much lower expected regret, in words. ``is_staged``: something is bought after the
+    ``other_choices`` are what other measures of risk would choose, in words. ``is_staged``: something is bought after the
     first year, so that buying in phases can be compared with buying all upfront.
     """
 
@@ -91,7 +103,7 @@ class RiskView(Record):
     safer: Safer | None
     choices: tuple[Sentence, ...]
     regret: tuple[Regret, ...]
-    alternative: Sentence | None
+    other_choices: tuple[Sentence, ...]
     growth_path: GrowthPath | None
     is_staged: bool
 
@@ -118,8 +130,8 @@ def probabilities(option: Option) -> Probabilities:
     )
 
 
-def risk_view(option: Option, found: PlanRisk) -> RiskView:
-    """Return the risk of the recommended option."""
+def risk_view(plan: Plan, option: Option, found: PlanRisk) -> RiskView:
+    """Return the risk of the recommended option of a plan."""
     path = found.growth_path
     return RiskView(
         num_scenarios=found.num_worlds,
@@ -129,7 +141,7 @@ def risk_view(option: Option, found: PlanRisk) -> RiskView:
         safer=found.surer,
         choices=safer_choices(found.surer) if found.surer else (),
         regret=found.regret,
-        alternative=lower_regret(found.regret),
+        other_choices=other_choices(plan),
         growth_path=path,
         is_staged=path is not None and path.staged_usd is not None and any(one.bought for one in path.years[1:]),
     )

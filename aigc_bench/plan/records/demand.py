@@ -22,6 +22,8 @@ JobKind = Literal["batch", "training", "finetuning"]
 CoolingMethod = Literal["air", "rear_door", "direct_liquid", "immersion"]
 Goal = Literal["least cost", "most requests"]
 OptionKind = Literal["owned", "colocated", "cloud", "api"]
+RiskMeasure = Literal["expected", "p90", "regret"]
+"""What options are ranked by: the mean of their cost over the scenarios, its 90th percentile, or their expected regret."""
 
 
 class Arrival(Record):
@@ -196,6 +198,7 @@ class Constraints(Record):
     ``providers`` and ``regions`` are of rents (and APIs), ``data_residency`` is where data may be kept, a key of
     ``placement.residency.RESIDENCIES``. ``confidence`` is the share of Monte Carlo scenarios in which every SLO and deadline has
     to be kept; 0 ignores uncertainty.
+    ``risk`` is the measure by which options that keep it are ranked.
     """
 
     budget_usd: float | None = Field(default=None, ge=0)
@@ -208,6 +211,7 @@ class Constraints(Record):
     data_residency: str | None = None
     exclude_export_controlled: bool = False
     confidence: float = Field(default=0.8, ge=0, le=0.99)
+    risk: RiskMeasure = "expected"
 
 
 class Growth(Record):

@@ -32,7 +32,9 @@ class Option(Record):
     """One way to meet the demand, with the assessment of every factor. A refused option stays, with its reasons.
 
     ``num_machines`` counts the machines that carry the loads; ``num_servers`` is what is bought or rented, spares and margin
-    included. ``misses_confidence``: no margin reaches the demanded confidence of SLOs and deadlines.
+    included. ``misses_confidence``: no margin reaches the demanded confidence of SLOs and deadlines. ``accepted``: it keeps every
+    limit at central values. ``confirmed``: P(SLO) reaches the confidence and the simulation of the peak holds; ``False`` where one
+    of them refuses it, ``None`` where it was not simulated because a cheaper option was confirmed, or limits refuse it.
     ``tco_usd`` and ``carbon_kg`` are over the life of the servers. ``rent`` is of what is rented, ``None`` where nothing is.
     ``parts`` are the options that a mixed one is made of.
     """
@@ -64,6 +66,11 @@ class Option(Record):
     capex_usd: Estimate
     opex_usd_per_year: Estimate
     tco_usd: Estimate
+    # USD over the life in the scenarios: mean, P10, P90, and the mean excess over the cheapest option that serves; None until then.
+    expected_cost_usd: float | None = None
+    cost_p10_usd: float | None = None
+    cost_p90_usd: float | None = None
+    expected_regret_usd: float | None = None
     costs: tuple[CostLine, ...]
     rent: Rent | None = None
     usd_per_unit: Mapping[str, Estimate]
@@ -74,6 +81,7 @@ class Option(Record):
     p_slo: float | None = None
     p_budget: float | None = None
     p_oom: float | None = None
+    confirmed: bool | None = None
     replay: Replay | None = None
     derived: Mapping[str, Estimate] = Field(default_factory=dict, exclude=True, repr=False)
     """Its plain numbers, and others of it that are explained, as Estimates that know how they were computed, by key."""
@@ -120,6 +128,8 @@ class Plan(Record):
     num_candidates: int = 0
     refused: tuple[Refusal, ...] = ()
     recommendation: int | None
+    why_none: Sentence | None = None
+    """Why nothing is recommended: the nearest option and what it misses."""
     assumptions: tuple[Assumption, ...]
     unplanned: tuple[Unplanned, ...] = ()
     not_included: tuple[Sentence, ...] = ()
@@ -139,7 +149,7 @@ class Plan(Record):
 
     @property
     def recommended(self) -> Option | None:
-        """Return the recommended option, or ``None`` where no option is accepted."""
+        """Return the recommended option, or ``None`` where no option is accepted and confirmed."""
         return next((option for option in self.options if option.rank == self.recommendation), None)
 
     def to_pandas(self) -> pd.DataFrame:

@@ -62,6 +62,8 @@ class Regret(Record):
     p_cheapest: float = Field(ge=0, le=1)
     regret_usd: float = Field(ge=0)
     tco_usd: Estimate
+    expected_cost_usd: float
+    cost_p90_usd: float
 
 
 class SaferOption(Record):
@@ -128,7 +130,7 @@ class PlanRisk(Record):
     num_worlds: int
     seed: int
     num_close: int
-    """Options that were computed in all scenarios; the others in a part of them."""
+    """Options whose limits hold, which were computed in all scenarios; the others in a part of them."""
     median_tco_usd: float
     tornado: Tornado
     regret: tuple[Regret, ...]

@@ -1,17 +1,16 @@
-"""The recommendation confirmed by simulation: replayed, given more machines until it holds, or skipped and marked.
+"""The verdict of the simulation on an option: confirmed, confirmed with more machines, or refused with what it misses.
 
-Options are taken in order of their rank until one holds. One that does not is planned again with the replicas that the simulation
-requires and ranked anew, since it costs more. One that no number of replicas confirms is refused, with its share. After
-``TRIED`` options without success the first one stays recommended, marked as not confirmed.
+One that does not hold is planned again with the replicas that the simulation requires; it costs more then, so the caller ranks it
+anew. One that no number of replicas confirms is refused, with its share. Of an API, or of a load whose time is not known, nothing
+can be simulated: the confidence has decided then, before it came here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from aigc_bench.core.messages import message
-from aigc_bench.plan.options.assemble import ranked
 from aigc_bench.plan.options.mixed import combined
 from aigc_bench.plan.records.demand import Demand, Job, Service
 from aigc_bench.plan.records.loads import Load
@@ -20,7 +19,6 @@ from aigc_bench.plan.records.replay import Replay
 from aigc_bench.plan.replay.replayer import Replayer
 from aigc_bench.plan.replay.services import replicas_that_hold
 
-TRIED = 24
 MOST_TIMES = 4
 """Beyond this many times its analytic count an option's kind of machine is the problem, not the number."""
 
@@ -34,37 +32,24 @@ class Planner(Protocol):
     def __call__(self, demand: Demand, /, *, accelerator: str, floors: Floors) -> Plan: ...
 
 
-def confirmed(plan: Plan, *, replayer: Replayer, planner: Planner) -> Plan:
-    """Return the plan with its recommended option replayed."""
-    original = first = plan
-    for _ in range(TRIED):
-        best = plan.recommended
-        # A replayed recommendation is one that was confirmed before, or was grown and ranks first again.
-        if best is None or best.kind == "api" or best.replay is not None:
-            break
-        replay = replayer.replay(best)
+def confirming(replayer: Replayer, planner: Planner) -> Callable[[Option], Option]:
+    """Return the function that gives an option the verdict of its simulation; ``planner`` plans it again with more machines."""
+
+    def confirm(option: Option) -> Option:
+        """Return the option with its replay and ``confirmed``, enlarged where that makes it hold."""
+        replay = None if option.kind == "api" else replayer.replay(option)
         if replay is None:
-            break
-        # Kept in case no option holds: then the first stays recommended, with its shortfall.
-        if plan is original:
-            first = _with(plan, best, best.model_copy(update={"replay": replay, "reasons": (*best.reasons, *_shortfalls(replay))}))
+            return option.model_copy(update={"confirmed": True})
         if replay.is_met:
-            return _with(plan, best, best.model_copy(update={"replay": replay}))
-        # Ranked anew, since more machines cost more and another option may now be first.
-        plan = _with(plan, best, _grown(best, replay, replayer=replayer, planner=planner) or _refused(best, replay))
-    is_confirmed = plan.recommended is not None and plan.recommended.replay is not None and plan.recommended.replay.is_met
-    return plan if is_confirmed or plan is original else first
+            return option.model_copy(update={"replay": replay, "confirmed": True})
+        return _grown(option, replay, replayer=replayer, planner=planner) or _refused(option, replay)
 
-
-def _with(plan: Plan, old: Option, new: Option) -> Plan:
-    """Return the plan with one option replaced, ranked and recommended anew."""
-    options = ranked([new if one is old else one for one in plan.options])
-    accepted = [one.rank for one in options if one.accepted]
-    return plan.model_copy(update={"options": options, "recommendation": min(accepted, default=None)})
+    return confirm
 
 
 def _refused(option: Option, replay: Replay) -> Option:
-    return option.model_copy(update={"replay": replay, "accepted": False, "reasons": (*option.reasons, *_shortfalls(replay))})
+    changes = {"replay": replay, "accepted": False, "confirmed": False, "reasons": (*option.reasons, *_shortfalls(replay))}
+    return option.model_copy(update=changes)
 
 
 def _shortfalls(replay: Replay) -> tuple[str, ...]:
@@ -114,7 +99,7 @@ def _grown(option: Option, replay: Replay, *, replayer: Replayer, planner: Plann
     after = replayer.replay(whole)
     if after is None or not after.is_met or not whole.accepted:
         return None
-    return whole.model_copy(update={"replay": after.model_copy(update={"added_machines": added})})
+    return whole.model_copy(update={"replay": after.model_copy(update={"added_machines": added}), "confirmed": True})
 
 
 def _before(part: Option, replayer: Replayer) -> list[tuple[str, Load, int]]:

@@ -1,7 +1,6 @@
 """Analyse the risk of a plan: probabilities and intervals for its options, drivers and regret of its recommendation.
 
-The ``CLOSE`` options that rank first are computed in all scenarios, every other one in the first ``FEW`` of the same scenarios.
-Ranks do not change: options are ranked by the value at the central values of all inputs.
+Options are ranked by what they cost over the scenarios (``ranking``); the first that is confirmed is recommended.
 
 Drivers are means over the scenarios where an input is lowest and highest; an input is reported where the two differ by more than
 sampling noise, ``NUM_ERRORS`` standard errors of their difference. Expected regret is over the scenarios in which at least one
@@ -13,21 +12,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from aigc_bench.core.messages import filled, joined, message
+from aigc_bench.plan.options.measure import NAMES, measure_of
+from aigc_bench.plan.options.nearest import why_none
 from aigc_bench.plan.options.wording import describe
 from aigc_bench.plan.records.plan import Option, Plan
 from aigc_bench.plan.records.risk import PlanRisk, Regret, Swing, Tornado
 from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.risk.counted_risk import risk_of
 from aigc_bench.plan.risk.growth_path import growth_path
-from aigc_bench.plan.risk.probabilities import SampledOption, sampled_option, with_probabilities
+from aigc_bench.plan.risk.probabilities import SampledOption, sampled_option
+from aigc_bench.plan.risk.ranking import FEW, Confirm, Ranking, eligible, excess, least_cost
 from aigc_bench.plan.risk.safer import safer
-from aigc_bench.plan.risk.scenarios import NUM_SCENARIOS, Drifts, Flags, ScenarioContext, Scenarios, drifts_from
+from aigc_bench.plan.risk.scenarios import NUM_SCENARIOS, Drifts, ScenarioContext, Scenarios, drifts_from
 from aigc_bench.plan.stats.distributions import Array
 
 if TYPE_CHECKING:
@@ -79,19 +80,12 @@ SAME = 1 + 1e-12
 
 
 def regrets(options: Sequence[SampledOption], best: SampledOption) -> tuple[Regret, ...]:
-    """Return the regret of the recommendation, then of its nearest rivals by cost, one of each kind and accelerator.
+    """Return the regret of the recommendation, then of its nearest rivals by rank, one of each kind and accelerator.
 
     Each is compared with the cheapest of all ``options`` in the same scenario.
     """
-    # (options, scenarios): whether each option meets the demand there.
-    capability = np.stack([np.ones_like(one.cost.tco, dtype=bool) if one.serves is None else one.serves for one in options])
-    # An option that falls short is no alternative there, however cheap.
-    costs = np.where(capability, np.stack([one.cost.tco for one in options]), np.inf)
-    least = costs.min(axis=0)
-    # Scenarios in which some option meets the demand.
-    known = np.isfinite(least)
-    shown = [best, *_rivals(options, best)]
-    return tuple(_regret(one, least, known) for one in shown)
+    least = least_cost(options)
+    return tuple(_regret(one, least) for one in (best, *_rivals(options, best)))
 
 
 def _rivals(options: Sequence[SampledOption], best: SampledOption) -> list[SampledOption]:
@@ -105,26 +99,26 @@ def _rivals(options: Sequence[SampledOption], best: SampledOption) -> list[Sampl
     return found
 
 
-def _regret(one: SampledOption, least: Array, known: Flags) -> Regret:
-    tco, count = one.cost.tco, max(1, int(known.sum()))
+def _regret(one: SampledOption, least: Array) -> Regret:
+    # Scenarios in which some option meets the demand.
+    known = np.isfinite(least)
+    count = max(1, int(known.sum()))
     capability = known if one.serves is None else known & one.serves
     # SAME: the sums of equal options differ in their last digits.
-    wins = capability & (tco <= np.where(known, least, 0.0) * SAME)
-    # Cheaper than the cheapest only because it falls short there: no regret, no gain.
-    over = np.maximum(0.0, tco - np.where(known, least, tco))
+    wins = capability & (one.cost.tco <= np.where(known, least, 0.0) * SAME)
     return Regret(
         rank=one.option.rank,
         what=describe(one.option),
         p_slo=one.p_slo,
         num_worlds=count,
         p_cheapest=float(wins.sum() / count),
-        regret_usd=float(over.sum() / count),
+        regret_usd=float(excess(one, least).sum() / count),
         tco_usd=one.option.tco_usd,
+        expected_cost_usd=measure_of(one.option),
+        cost_p90_usd=measure_of(one.option, "p90"),
     )
 
 
-CLOSE = 100
-FEW = 256
 MANY = 8192
 """Scenarios for the recommended option's tornado: each swing is a mean over a tenth of them, so it needs more."""
 METHOD = message(
@@ -132,26 +126,46 @@ METHOD = message(
     "demand, growth, speed, prices and PUE vary within their intervals; values take every input at its central value, so that "
     "lines add up."
 )
+RANKED = message("Options that keep every limit are ranked by {measure}, and simulated in that order until one is confirmed.")
 
 
-def with_risk(plan: Plan, *, catalogue: Catalogue, seed: int = 0) -> Plan:
-    """Return the plan with probabilities, intervals and its certainty. Same inputs, same bytes."""
-    drifts = drifts_from(catalogue)
-    context = context_of(plan.demand, plan.rules, drifts, num=NUM_SCENARIOS, seed=seed)
-    # A stream's first FEW draws are those of the long one, so both groups are compared in the same scenarios.
-    few = context_of(plan.demand, plan.rules, drifts, num=FEW, seed=seed)
-    close = [sampled_option(option, context) for option in plan.options[:CLOSE]]
-    options = [with_probabilities(one, context) for one in close]
-    options += [with_probabilities(sampled_option(option, few), few, is_close=False) for option in plan.options[CLOSE:]]
+def with_risk(plan: Plan, *, catalogue: Catalogue, seed: int = 0, confirm: Confirm | None = None) -> Plan:
+    """Return the plan with options ranked by ``constraints.risk``, probabilities, intervals and its certainty.
+
+    ``confirm`` simulates options until one is confirmed, which is recommended; without it the first that P(SLO) does not refuse.
+    Same inputs, same bytes.
+    """
+    ranking = ranking_of(plan, catalogue=catalogue, seed=seed)
+    found = [ranking.sampled(option) for option in plan.options]
+    found = ranking.ranked(found) if confirm is None else ranking.confirmed(found, confirm)
+    first = next(iter(eligible(found)), None)
+    best = first if first is not None and (confirm is None or first.option.confirmed) else None
+    updated = _recommending(plan, found, best, ranking)
+    certainty = None if best is None else _plan_risk(found, best, ranking.context, catalogue=catalogue)
+    if certainty is not None:
+        certainty = certainty.model_copy(update={"derived": risk_of(certainty, updated, num_many=MANY)})
+    return updated.model_copy(update={"certainty": certainty})
+
+
+def _recommending(plan: Plan, found: Sequence[SampledOption], best: SampledOption | None, ranking: Ranking) -> Plan:
+    """Return the plan with its options by rank, and the recommendation or why there is none."""
+    words = (filled(METHOD, num=ranking.context.scenarios.num), filled(RANKED, measure=NAMES[plan.demand.constraints.risk]))
     updated = plan.model_copy(
-        update={"options": tuple(options), "method": joined(" ", (plan.method, filled(METHOD, num=NUM_SCENARIOS)))}
+        update={
+            "options": tuple(one.option for one in found),
+            "recommendation": None if best is None else best.option.rank,
+            "method": joined(" ", (plan.method, *words)),
+        }
     )
-    # Costs in all scenarios are kept; only the record around them has changed.
-    pairs = [replace(one, option=option) for one, option in zip(close, options[: len(close)], strict=True)]
-    found = _plan_risk(updated, pairs, context, catalogue=catalogue)
-    if found is not None:
-        found = found.model_copy(update={"derived": risk_of(found, updated, num_many=MANY)})
-    return updated.model_copy(update={"certainty": found})
+    return updated if best is not None else updated.model_copy(update={"why_none": why_none(updated)})
+
+
+def ranking_of(plan: Plan, *, catalogue: Catalogue, seed: int = 0) -> Ranking:
+    """Return the scenarios in which the options of a plan are ranked."""
+    drifts = drifts_from(catalogue)
+    # A stream's first FEW draws are those of the long one, so both groups are computed in the same scenarios.
+    context, few = (context_of(plan.demand, plan.rules, drifts, num=num, seed=seed) for num in (NUM_SCENARIOS, FEW))
+    return Ranking(context=context, few=few)
 
 
 def context_of(demand: Demand, rules: Rules, drifts: Drifts, *, num: int, seed: int = 0) -> ScenarioContext:
@@ -159,21 +173,17 @@ def context_of(demand: Demand, rules: Rules, drifts: Drifts, *, num: int, seed: 
     return ScenarioContext(demand=demand, rules=rules, scenarios=Scenarios(num, seed=seed), drifts=drifts)
 
 
-def _plan_risk(plan: Plan, close: Sequence[SampledOption], context: ScenarioContext, *, catalogue: Catalogue) -> PlanRisk | None:
-    """Return the certainty of the recommendation; ``None`` without one."""
-    accepted = [one for one in close if one.option.accepted]
-    best = next((one for one in accepted if one.option.rank == plan.recommendation), None)
-    if best is None:
-        return None
-    as_safe = [one for one in accepted if one.option.misses_confidence <= best.option.misses_confidence]
+def _plan_risk(found: Sequence[SampledOption], best: SampledOption, context: ScenarioContext, *, catalogue: Catalogue) -> PlanRisk:
+    """Return the certainty of the recommendation."""
+    rivals = eligible(found)
     return PlanRisk(
         num_worlds=context.scenarios.num,
         seed=context.scenarios.seed,
-        num_close=len(close),
+        num_close=sum(one.option.accepted for one in found),
         median_tco_usd=float(np.median(best.cost.tco)),
         tornado=tornado_of(best.option, context),
-        regret=regrets(as_safe, best),
-        surer=safer(accepted, best, context),
+        regret=regrets(rivals, best),
+        surer=safer(rivals, best, context),
         growth_path=growth_path(best.option, context, catalogue=catalogue),
     )
 

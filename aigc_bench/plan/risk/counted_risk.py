@@ -5,7 +5,7 @@ The arithmetic ends at a count of scenarios: one scenario has too many numbers t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from aigc_bench.core.derivation import Derivation, record
 from aigc_bench.core.messages import message
@@ -74,6 +74,31 @@ def probabilities_of(option: Option, limits: Constraints, *, scenarios: Estimate
     if option.p_oom is not None:
         title, sizes = message("probability of running out of memory"), compared_bytes(option.factors)
         found["p_oom"] = fraction(option.p_oom, Derivation(None, sizes, OUT_OF_MEMORY, None, ".p_oom", title))
+    return found
+
+
+EXPECTED = message("mean of the total cost over the scenarios; the interval is P10 to P90")
+CENTRAL = message("total cost with every input at its central value, as no confidence is required; the interval is P10 to P90")
+PERCENTILES: Mapping[str, tuple[str, str]] = {
+    "cost_p10_usd": (message("P10 of the total cost"), message("10th percentile of the total cost over the scenarios")),
+    "cost_p90_usd": (message("P90 of the total cost"), message("90th percentile of the total cost over the scenarios")),
+}
+
+
+def costs_of(option: Option, limits: Constraints, *, scenarios: Estimate) -> dict[str, Estimate]:
+    """Return what the option is ranked by, by name: expected cost, P10 and P90."""
+    mean, low, high = option.expected_cost_usd, option.cost_p10_usd, option.cost_p90_usd
+    if mean is None or low is None or high is None:
+        return {}
+    words, inputs = EXPECTED if limits.confidence > 0 else CENTRAL, (scenarios, option.tco_usd)
+    # The mean of a skewed cost can lie above its P90.
+    value = Estimate(value=mean, low=min(low, mean), high=max(high, mean), unit="usd", basis="modelled", source=words)
+    derivation = Derivation(None, inputs, words, None, ".expected_cost_usd", message("expected cost"))
+    found = {"expected_cost_usd": record(value, derivation)}
+    for name, usd in (("cost_p10_usd", low), ("cost_p90_usd", high)):
+        title, formula = PERCENTILES[name]
+        exact = Estimate(value=usd, low=usd, high=usd, unit="usd", basis="modelled", source=formula)
+        found[name] = record(exact, Derivation(None, inputs, formula, None, f".{name}", title))
     return found
 
 

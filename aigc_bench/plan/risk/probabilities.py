@@ -12,7 +12,7 @@ from aigc_bench.core.records import Estimate
 from aigc_bench.plan.records.demand import Constraints
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.risk.costs import Cost, cost_of
-from aigc_bench.plan.risk.counted_risk import probabilities_of, scenarios_of
+from aigc_bench.plan.risk.counted_risk import costs_of, probabilities_of, scenarios_of
 from aigc_bench.plan.risk.fleet_service import p_out_of_memory, serves
 from aigc_bench.plan.risk.scenarios import Flags, ScenarioContext
 from aigc_bench.plan.stats.distributions import Array
@@ -50,6 +50,7 @@ def with_probabilities(one: SampledOption, context: ScenarioContext, *, is_close
             "p_slo": one.p_slo,
             "p_budget": p_within(cost, limits),
             "p_oom": p_out_of_memory(option, context.rules),
+            **_spread_of(cost, option.tco_usd, limits),
             "capex_usd": interval(option.capex_usd, cost.capex, num),
             "opex_usd_per_year": interval(option.opex_usd_per_year, cost.opex, num),
             "tco_usd": interval(option.tco_usd, cost.tco, num),
@@ -59,7 +60,15 @@ def with_probabilities(one: SampledOption, context: ScenarioContext, *, is_close
     )
     scenarios = scenarios_of(num, seed=context.scenarios.seed, is_few=not is_close)
     chances = probabilities_of(found, limits, scenarios=scenarios)
-    return found.model_copy(update={"derived": {**option.derived, **chances}})
+    costs = costs_of(found, limits, scenarios=scenarios)
+    return found.model_copy(update={"derived": {**option.derived, **chances, **costs}})
+
+
+def _spread_of(cost: Cost, central: Estimate, limits: Constraints) -> dict[str, float]:
+    """Return mean, P10 and P90 of the total cost; without a confidence the mean is the cost at central values."""
+    low, high = (float(end) for end in np.quantile(cost.tco, (0.1, 0.9)))
+    mean = float(np.mean(cost.tco)) if limits.confidence > 0 else central.value
+    return {"expected_cost_usd": mean, "cost_p10_usd": low, "cost_p90_usd": high}
 
 
 def p_within(cost: Cost, limits: Constraints) -> float | None:

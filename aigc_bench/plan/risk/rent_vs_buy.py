@@ -17,6 +17,7 @@ from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.money.break_even import BreakEven, against_api
 from aigc_bench.plan.money.option_cost import HOURS_PER_YEAR
+from aigc_bench.plan.options.measure import is_refused
 from aigc_bench.plan.options.wording import describe
 from aigc_bench.plan.records.plan import Option, Plan
 from aigc_bench.plan.sizing.fleets import mean_utilisation
@@ -59,7 +60,7 @@ def rent_vs_buy(plan: Plan) -> RentVsBuy | None:
 
     ``None`` where there is none, or nothing has to be bought.
     """
-    accepted = [one for one in plan.options if one.accepted and not one.parts]
+    accepted = [one for one in plan.options if one.accepted and not one.parts and (one.kind == "api" or not is_refused(one))]
     own = next((one for one in accepted if one.kind in ("owned", "colocated")), None)
     if own is None or own.machine is None or own.num_servers == 0:
         return None

@@ -10,15 +10,15 @@ from markupsafe import Markup
 
 from aigc_bench.core.messages import joined, message, plural
 from aigc_bench.core.units import quantity, shown_money
-from aigc_bench.plan.options.wording import describe
+from aigc_bench.plan.options.measure import FIELDS, NAMES, compared_cost
 from aigc_bench.plan.output.money_view import Totals, UnitCost, totals
 from aigc_bench.plan.output.options_view import KINDS, OptionRow
 from aigc_bench.plan.output.plan_view import PlanView
 from aigc_bench.plan.output.shown_number import key_of
-from aigc_bench.plan.records.demand import OptionKind
+from aigc_bench.plan.records.demand import OptionKind, RiskMeasure
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.report.charts import OWN_HOVER, Chart, dollars, in_money, money_code, rounded
-from aigc_bench.report.markup import markup, template
+from aigc_bench.report.markup import template
 from aigc_bench.report.plan.view import PlanPage
 
 NAME = "plan-options"
@@ -37,13 +37,18 @@ class Column:
 
 def render(page: PlanPage) -> str | None:
     """Return the section; ``None`` if there is no option at all."""
-    view, found = page.view, page.view.options
+    view, found, risk = page.view, page.view.options, page.view.plan.demand.constraints.risk
     if not view.plan.options:
         return None
     values = {
         "figures": page.figures,
         "options": found,
-        "chart": cost_against_headroom(found.accepted, best=view.best) if found.accepted else None,
+        "chart": cost_against_headroom(found.charted, best=view.best, risk=risk) if found.charted else None,
+        "measure": NAMES[risk],
+        "cost_name": message("P90 of the cost") if risk == "p90" else message("Expected cost"),
+        # The plan at the end of a run's report is made without scenarios.
+        "is_compared": any("expected_cost_usd" in one.derived for one in view.plan.options),
+        "cost_key": lambda one: cost_key(one, risk),
         "kinds": [_column(view, row) for row in found.kinds],
         "key_of": key_of,
     }
@@ -55,18 +60,32 @@ def _column(view: PlanView, row: OptionRow) -> Column:
     return Column(row=row, money=totals(one), units={cost.name: cost for cost in view.unit_costs_of(one)})
 
 
-def cost_against_headroom(options: Sequence[Option], *, best: Option | None) -> Chart:
-    """Return every accepted option by total cost and head-room of its bottleneck; APIs have no limit of their own."""
-    known = [one for one in options if one.bottleneck is not None and one.tco_usd.value > 0]
-    kinds = list(dict.fromkeys(one.kind for one in known))
-    traces = [_dots([one for one in known if one.kind == kind], kind=kind) for kind in kinds]
-    if best is not None and best in known:
+MARKS: Mapping[str, tuple[str, str]] = {
+    "below": ("circle-open", message("Hollow: below the required confidence.")),
+    "simulated": ("x", message("Cross: not confirmed by the simulation.")),
+}
+"""Symbols of options that are not recommended although their limits hold, and what they mean."""
+
+
+def cost_against_headroom(rows: Sequence[OptionRow], *, best: Option | None, risk: RiskMeasure) -> Chart:
+    """Return every option whose limits hold by cost and head-room of its bottleneck; APIs have no limit of their own.
+
+    Those that P(SLO) or the simulation refuses have a symbol of their own.
+    """
+    known = [one for one in rows if one.option.bottleneck is not None and compared_cost(one.option, risk) > 0]
+    kinds = list(dict.fromkeys(one.option.kind for one in known))
+    traces = [_dots([one for one in known if one.option.kind == kind], kind=kind, risk=risk) for kind in kinds]
+    chosen = [one for one in known if one.is_recommended]
+    if best is not None and chosen:
         ring = {"size": 18, "symbol": "circle-open", "color": "@accent", "line": {"width": 2.5, "color": "@accent"}}
         # A ring around the dot, last, so that it lies on top.
-        traces.append({**_dots([best], kind=best.kind), "name": message("recommended"), "marker": ring})
-    costs = [one.tco_usd.value for one in known] or [1.0]
+        traces.append({**_dots(chosen, kind=best.kind, risk=risk), "name": message("recommended"), "marker": ring})
+    costs = [compared_cost(one.option, risk) for one in known] or [1.0]
     layout = {
-        "xaxis": {"title": {"text": message("total cost over the life, {currency}", currency=money_code())}, **_cost_axis(costs)},
+        "xaxis": {
+            "title": {"text": message("{measure} over the life, {currency}", measure=_cost_name(risk), currency=money_code())},
+            **_cost_axis(costs),
+        },
         "yaxis": {"title": {"text": message("head-room of the bottleneck, %")}, "rangemode": "tozero"},
         "showlegend": True,
         "bare": True,
@@ -76,35 +95,19 @@ def cost_against_headroom(options: Sequence[Option], *, best: Option | None) -> 
         (
             message(
                 "{what}: {tco}, {bottleneck} {room:.0f} % head-room",
-                what=describe(one),
-                tco=quantity(one.tco_usd.value, "usd"),
-                bottleneck=one.bottleneck,
-                room=_room(one),
+                what=one.what,
+                tco=quantity(compared_cost(one.option, risk), "usd"),
+                bottleneck=one.option.bottleneck,
+                room=_room(one.option),
             )
             # Text for screen readers: the first eight by rank, the table has all.
             for one in known[:8]
         ),
     )
-    without = len(options) - len(known)
-    note = message("Up and to the left is better.")
-    if any(one.misses_confidence for one in known):
-        note = joined(" ", (note, message("Hollow: below the required confidence.")))
-    if without:
-        note = joined(
-            " ",
-            (
-                note,
-                plural(
-                    "{count} API has no limits and is in the table only.",
-                    "{count} APIs have no limits and are in the table only.",
-                    count=without,
-                ),
-            ),
-        )
     return Chart(
         id="plan-options",
         title=message("Cost against head-room"),
-        note=note,
+        note=_note(known, num_without=len(rows) - len(known)),
         traces=traces,
         layout=layout,
         words=words,
@@ -112,27 +115,70 @@ def cost_against_headroom(options: Sequence[Option], *, best: Option | None) -> 
     )
 
 
-def _dots(options: Sequence[Option], *, kind: OptionKind) -> dict[str, Any]:
-    color = f"@{COLORS[kind]}"
-    symbols = ["circle-open" if one.misses_confidence else "circle" for one in options]
+def _note(known: Sequence[OptionRow], *, num_without: int) -> str:
+    """Return how the chart is read, with the symbols that it has."""
+    drawn = {mark for one in known if (mark := _mark(one)) is not None}
+    words = [message("Up and to the left is better."), *(meaning for name, (_, meaning) in MARKS.items() if name in drawn)]
+    if num_without:
+        words.append(
+            plural(
+                "{count} API has no limits and is in the table only.",
+                "{count} APIs have no limits and are in the table only.",
+                count=num_without,
+            )
+        )
+    return joined(" ", words)
+
+
+def _mark(row: OptionRow) -> str | None:
+    """Return the key of the symbol of a refused option."""
+    if row.refused_by is None:
+        return None
+    return "simulated" if row.option.replay is not None and not row.option.replay.is_met else "below"
+
+
+def _dots(rows: Sequence[OptionRow], *, kind: OptionKind, risk: RiskMeasure) -> dict[str, Any]:
+    marks = [_mark(one) for one in rows]
     return {
         "type": "scatter",
         "mode": "markers",
         "name": KINDS[kind].lower() if kind != "api" else KINDS[kind],
-        "x": [in_money(one.tco_usd.value) for one in options],
-        "y": [rounded(_room(one)) for one in options],
-        "marker": {"size": 10, "color": color, "opacity": 0.8, "symbol": symbols},
-        "customdata": [_hover(one) for one in options],
+        "x": [in_money(compared_cost(one.option, risk)) for one in rows],
+        "y": [rounded(_room(one.option)) for one in rows],
+        "marker": {
+            "size": 10,
+            "color": f"@{COLORS[kind]}",
+            "opacity": 0.8,
+            "symbol": ["circle" if one is None else MARKS[one][0] for one in marks],
+        },
+        "customdata": [_hover(one) for one in rows],
         "hovertemplate": OWN_HOVER,
     }
 
 
-def _hover(one: Option) -> Markup:
-    value, low, high = (quantity(end, "usd") for end in (one.tco_usd.value, one.tco_usd.low, one.tco_usd.high))
+def _hover(row: OptionRow) -> Markup:
+    one = row.option
+    mean, low, high = (quantity(end, "usd") for end in (compared_cost(one), measured(one, "low"), measured(one, "high")))
     words = Markup("<b>{}</b><br>{} ({} to {})<br>bottleneck: {}, {:.0f} % head-room").format(
-        describe(one), value, low, high, one.bottleneck, _room(one)
+        row.what, mean, low, high, one.bottleneck, _room(one)
     )
-    return words + markup("<br>below the required confidence") if one.misses_confidence else words
+    return words if row.refused_by is None else words + Markup("<br>{}").format(row.refused_by)
+
+
+def measured(option: Option, end: str) -> float:
+    """Return an end of the cost's interval: that of the scenarios, else that of the cost at central values."""
+    found = option.derived.get("expected_cost_usd", option.tco_usd)
+    return float(getattr(found, end))
+
+
+def _cost_name(risk: RiskMeasure) -> str:
+    """Return what costs are compared by."""
+    return NAMES["p90" if risk == "p90" else "expected"]
+
+
+def cost_key(option: Option, risk: RiskMeasure) -> str:
+    """Return the key of the cost that is compared."""
+    return f"{key_of(option)}.{FIELDS['p90' if risk == 'p90' else 'expected']}"
 
 
 def _room(option: Option) -> float:

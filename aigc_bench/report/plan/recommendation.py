@@ -28,9 +28,10 @@ def render(page: PlanPage) -> str | None:
         "bound": bound(best.bottlenecks) if best else "",
         "settings": [(load, setting_words(load)) for load in best.loads] if best else [],
         "costs": {one.name: one for one in view.unit_costs},
-        "obstacles": view.obstacles if best and not best.is_accepted else None,
+        "obstacles": view.obstacles if best and not best.is_recommended else None,
+        "why_none": view.plan.why_none or view.obstacles.main,
         "describe": describe,
-        "risk": list(confidence_words(view, best.option)) if best and best.is_accepted else [],
+        "risk": list(confidence_words(view, best.option)) if best and best.is_recommended else [],
     }
     return template("plan_recommendation.html.j2", values)
 

@@ -30,6 +30,8 @@ def render(page: PlanPage) -> str | None:
         "found": found,
         "risk": risk,
         "best": best,
+        # Without a confidence the expected cost is the one at central values.
+        "expects": page.view.plan.demand.constraints.confidence > 0,
         "figures": page.figures,
         "number": number,
         "charts": [chart for chart in (cost_tornado(found.tornado, risk), slo_tornado(found.tornado, risk)) if chart],

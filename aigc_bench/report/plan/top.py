@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from aigc_bench.core.messages import capitalized, joined, message, plural
 from aigc_bench.core.units import quantity
+from aigc_bench.plan.options.measure import NAMES
 from aigc_bench.plan.output.recommendation_view import RecommendationView
 from aigc_bench.plan.output.risk_view import probabilities
 from aigc_bench.plan.output.shown_number import key_of
@@ -49,7 +50,7 @@ def plan_header(page: PlanPage) -> Header:
             chips=chips,
             tiles=(),
         )
-    subtitle = capitalized(best.what) if best.is_accepted else message("No option meets every requirement")
+    subtitle = capitalized(best.what) if best.is_recommended else message("No plan is confirmed")
     return Header(
         overline=message("Purchase plan · prices as dated in the catalogue · only numbers marked ● are measured"),
         title=plan.demand.name,
@@ -73,6 +74,8 @@ def _tiles(page: PlanPage, best: RecommendationView) -> Iterator[Tile]:
     yield Tile(
         title=message("Total cost over {years} years", years=years), value=shown.show(money.total), note=shown.ends(money.total)
     )
+    if money.expected.value is not None:
+        yield Tile(title=message("Expected cost"), value=shown.show(money.expected), note=_ranked_by(page))
     yield Tile(title=message("Upfront"), value=shown.show(money.upfront), note=shown.ends(money.upfront) or KIND_WORDS[option.kind])
     yield Tile(title=message("Per year"), value=shown.show(money.per_year), note=shown.ends(money.per_year))
     for one in view.unit_costs[:1]:
@@ -93,6 +96,15 @@ def _tiles(page: PlanPage, best: RecommendationView) -> Iterator[Tile]:
     if option.carbon_kg is not None:
         note = message("{ends} over {years} years", ends=shown.ends(money.carbon), years=years)
         yield Tile(title=message("Greenhouse gases"), value=shown.show(money.carbon), note=note)
+
+
+def _ranked_by(page: PlanPage) -> str:
+    """Return how the expected cost was computed, and by what options are ranked where that is another measure."""
+    limits = page.view.plan.demand.constraints
+    mean = message("mean over Monte Carlo scenarios") if limits.confidence > 0 else message("at central values")
+    if limits.risk == "expected":
+        return message("{mean}; options are ranked by it", mean=mean)
+    return message("{mean}; options are ranked by {measure}", mean=mean, measure=NAMES[limits.risk])
 
 
 def _standing(best: RecommendationView) -> str:

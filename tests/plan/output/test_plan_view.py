@@ -49,7 +49,7 @@ def test_a_plan_without_options_has_a_view_without_rows() -> None:
 def test_without_an_accepted_option_the_view_is_about_the_first_and_gives_no_reason_for_it() -> None:
     view = plan_view(plan_of({"accepted": False, "reasons": ("power: too little",)}))
     assert view.recommendation is not None
-    assert not view.recommendation.is_accepted
+    assert not view.recommendation.is_recommended
     assert view.recommendation.why is None
     assert view.obstacles.main is not None and view.obstacles.main.startswith("Power is the obstacle")
     assert [row.why_not for row in view.options.refused] == ["power: too little"]

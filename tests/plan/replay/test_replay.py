@@ -12,6 +12,7 @@ import pytest
 from aigc_bench.catalog.loader import Catalogue, load_catalogue
 from aigc_bench.plan.demand.demand_reader import read_demand
 from aigc_bench.plan.full_plan import full_plan
+from aigc_bench.plan.options.nearest import nearest_option
 from aigc_bench.plan.output.contract import contract
 from aigc_bench.plan.output.plan_view import plan_view
 from aigc_bench.plan.records.demand import Demand, Slo
@@ -21,6 +22,7 @@ from aigc_bench.plan.replay.services import ReplayedPeak, fewest, replay_service
 from aigc_bench.predict.serving.batch_queue import BatchServer
 from aigc_bench.predict.serving.capacity import Servers
 from aigc_bench.predict.serving.step_time import StepTime
+from aigc_bench.report.plan.plan_report import render_plan
 from tests.plan.build import exact, make_job, make_service
 from tests.plan.demands import HANDFUL
 
@@ -191,12 +193,17 @@ def test_simulated_attainment_of_recommended_options_holds_over_seeded_demands(t
     assert short == 0
 
 
-def test_a_plan_that_no_number_of_machines_confirms_is_marked(tmp_path: Path, catalogue: Catalogue) -> None:
+def test_a_demand_that_no_number_of_machines_confirms_has_no_plan_but_a_nearest(tmp_path: Path, catalogue: Catalogue) -> None:
     """A bound on the whole answer that the longest of answers of every length cannot keep."""
     text = CHAT.format(size=8, rate=5, prompt=600, answer=200, ttft=1, tpot=0.04, percentile=99)
     file = tmp_path / "demand.toml"
     file.write_text(text.replace("tpot = 0.04", 'latency = "2s"') + 'accelerators = ["h100_sxm_80gb"]\n')
-    best = full_plan(read_demand(file, catalogue=catalogue), catalogue=catalogue).recommended
-    assert best is not None and best.replay is not None
-    assert not best.replay.is_met
-    assert any(reason.startswith("simulation: chat answers") for reason in best.reasons)
+    plan = full_plan(read_demand(file, catalogue=catalogue), catalogue=catalogue)
+    assert plan.recommended is None and not any(one.accepted and one.confirmed is None for one in plan.options)
+    near = nearest_option(plan)
+    assert near is not None and near.confirmed is False and near.replay is not None and not near.replay.is_met
+    assert any(reason.startswith("simulation: chat answers") for reason in near.reasons)
+    assert plan.why_none is not None and "simulation: chat answers" in plan.why_none
+    found = contract(plan_view(plan))
+    assert found["recommendation"] is None and found["why_none"] == plan.why_none
+    assert "not confirmed by the simulation" in render_plan(plan_view(plan), version="test")
