@@ -37,13 +37,8 @@ def screen(view: PlanView) -> str:
 
 def _screen(view: PlanView) -> str:
     best = view.recommendation
-<<<<<<< HEAD
     lines = [view.plan.demand.name, "", *most(view)]
-    if best is None or not best.is_accepted:
-=======
-    lines = [view.plan.demand.name, ""]
     if best is None or not best.is_recommended:
->>>>>>> 6a03331 (Rank options by expected cost over the scenarios, and recommend what is confirmed)
         lines += list(nothing(view))
     else:
         lines += [

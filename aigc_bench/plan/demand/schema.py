@@ -31,11 +31,7 @@ from aigc_bench.plan.demand.amounts import (
     zero_or,
 )
 from aigc_bench.plan.demand.supply_schema import WrittenOwned, WrittenQuote
-<<<<<<< HEAD
-from aigc_bench.plan.records.demand import CoolingMethod, Goal, OptionKind
-=======
-from aigc_bench.plan.records.demand import CoolingMethod, OptionKind, RiskMeasure
->>>>>>> 6a03331 (Rank options by expected cost over the scenarios, and recommend what is confirmed)
+from aigc_bench.plan.records.demand import CoolingMethod, Goal, OptionKind, RiskMeasure
 
 ARRIVALS = ("users", "rate", "hourly_requests", "trace")
 OF_ARRIVALS: Mapping[str, tuple[str, ...]] = {

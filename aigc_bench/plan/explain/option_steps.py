@@ -154,11 +154,7 @@ def _add_record(place: Place, record: Record, *, at: str, of: str) -> None:
 def _add_load(place: Place, load: Load) -> None:
     """Add the numbers of a load; keys as in ``--json``."""
     of, at = load.name, f"loads.{load.name}"
-<<<<<<< HEAD
     # A mixed option has no machine of its own: its loads run on those of its parts.
-=======
-    # A mixed option has no machine of its own: its load runs on that of a part.
->>>>>>> 6a03331 (Rank options by expected cost over the scenarios, and recommend what is confirmed)
     machines = [one.machine for one in (place.option, *place.option.parts) if one.machine is not None]
     capability = next((one for machine in machines for one in machine.capabilities if one.case == load.case), None)
     if capability is not None:
