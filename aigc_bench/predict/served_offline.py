@@ -40,6 +40,8 @@ TIMED = ("throughput", "ttft", "tpot")
 """Metrics that the closed form answers, and that runs of one's own correct."""
 _MEMORY_ERROR = 0.05
 """Half width of the interval of a served model's memory: published figures lie within it."""
+_RATE_SHARE = 0.5
+"""The rate's part of what three closed forms differ by: it and the times are about equally uncertain."""
 _WHOLE = message(
     "weights + cache of the batch at full length + the engine's own memory, on each device (predict/closed_form/replica_memory.py)"
 )
@@ -197,19 +199,17 @@ def _row(served: Served, spec: AcceleratorSpec, *, metric: str) -> ModelRow:
 
 
 def _consistent(found: Mapping[str, Estimate], query: PublishedQuery, *, limits: Mapping[str, float]) -> dict[str, Estimate]:
-    """The answers with their difference from Little's law shared out between rate and times, by the variance of their logarithms.
+    """The answers with their difference from Little's law shared out between rate and times, half of its logarithm each.
 
-    Neither goes beyond its roofline in ``limits``: what the one cannot give, the other does.
+    Neither goes beyond its roofline in ``limits``: what the one cannot give, the other does. The shares are the same for every
+    layout: shared out by the widths of the intervals, which are others over PCIe, two devices came out slower than one.
     """
     rate, first, each = found["throughput"], found["ttft"], found.get("tpot")
     output, requests = query.output_len or 1.0, query.concurrency or 1.0
     seconds = first.value + (output - 1) * (each.value if each else 0.0)
     # log(rate x seconds of a request / tokens in flight): 0 where the three agree.
     excess = math.log(rate.value * seconds / (requests * output))
-    spread = {name: math.log(one.high / one.low) ** 2 for name, one in found.items()}
-    times = max(value for name, value in spread.items() if name != "throughput")
-    share = spread["throughput"] / (spread["throughput"] + times)
-    faster = min(math.exp(-excess * share), limits["throughput"] / rate.value)
+    faster = min(math.exp(-excess * _RATE_SHARE), limits["throughput"] / rate.value)
     longer = math.exp(-excess) / faster
     least = max(limits[name] / one.value for name, one in found.items() if name != "throughput")
     if longer < least:

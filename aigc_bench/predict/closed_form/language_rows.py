@@ -415,8 +415,8 @@ def _groups(
         if query.metric.startswith(("throughput_server", "throughput_inter"))
         else "plain"
     )
-    # Bins of two octaves for loads, one octave for lengths: neighbours share an effect.
-    load = log2_bin(columns["sequences"], width=2)
+    # Bins of two octaves for loads (of a whole replica, not a stage), one octave for lengths: neighbours share an effect.
+    load = log2_bin(columns["sequences"] * columns["stages"], width=2)
     shape = f"i{log2_bin(columns['input_len'], width=1)}o{log2_bin(columns['output_len'], width=1)}"
     link = links.link_class(spec, devices=_exchanging(layout))
     arch = _architecture(spec)

@@ -40,6 +40,13 @@ def test_a_layout_that_multiplies_nothing_twice_is_left_alone() -> None:
     assert row.columns["decode_linear"] == language_row(question(8, tp=8), B200).columns["decode_linear"]
 
 
+def test_a_second_stage_of_a_pipeline_leaves_the_load_in_its_bin() -> None:
+    small = {"model": "llama-3.1-8b", "precision": "bf16"}
+    one, two = (language_row(question(count, tp=1, pp=count).model_copy(update=small), B200) for count in (1, 2))
+    assert one.columns["sequences"] == pytest.approx(2 * two.columns["sequences"])
+    assert all(one.groups[f"tpot.{level}"] == two.groups[f"tpot.{level}"] for level in ("load", "load_model", "shape_load", "cell"))
+
+
 @pytest.mark.parametrize(
     ("accelerator", "devices", "expected"),
     [
