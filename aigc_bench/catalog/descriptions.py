@@ -50,6 +50,7 @@ def server_rows(catalogue: Catalogue) -> list[Row]:
             "idle_power_w": server.idle_power_w,
             "design_heat_w": server.design_heat_w,
             "cooling": server.cooling,
+            "needs_rack": server.needs_rack,
             **_price(server.price),
             **_provenance(server),
         }
@@ -72,6 +73,7 @@ def price_rows(catalogue: Catalogue, *, with_historic: bool = False) -> list[Row
             "on_demand_usd_per_gpu_h": offer.per_gpu_usd_per_h("on_demand"),
             "spot_usd_per_gpu_h": offer.per_gpu_usd_per_h("spot"),
             "reserved_1y_usd_per_gpu_h": offer.per_gpu_usd_per_h("reserved_1y"),
+            "reserved_3y_usd_per_gpu_h": offer.per_gpu_usd_per_h("reserved_3y"),
             **_provenance(offer),
         }
         for offer in offers

@@ -8,6 +8,7 @@ import pytest
 
 from aigc_bench.catalog.descriptions import accelerator_rows, describe_accelerator, price_rows, server_rows
 from aigc_bench.catalog.loader import load_catalogue
+from aigc_bench.cli import main
 from aigc_bench.core.errors import UnknownNameError
 
 CATALOGUE = load_catalogue(with_user_files=False)
@@ -56,3 +57,8 @@ def test_a_description_carries_units_and_what_sources_disagree_on() -> None:
 def test_an_unknown_accelerator_cannot_be_described() -> None:
     with pytest.raises(UnknownNameError):
         describe_accelerator(CATALOGUE, "h9000")
+
+
+def test_rents_say_in_their_heading_what_an_hour_is_of(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "prices"]) == 0
+    assert "ON DEMAND $/GPU-H" in capsys.readouterr().out.splitlines()[0]

@@ -90,7 +90,9 @@ def _heading(key: str) -> str:
     """Return a key without its unit, which the cells have."""
     # The order of UNITS matters: "_bytes_per_s" and "_flop_per_s" also end in "_s".
     suffix = next((suffix for suffix in UNITS if key.endswith(suffix)), "")
-    return key.removesuffix(suffix).replace("_", " ")
+    heading = key.removesuffix(suffix).replace("_", " ")
+    # A price of an hour is none of a purchase: what it is of stands in the heading.
+    return f"{heading} $/GPU-h" if suffix.endswith("_per_gpu_h") else heading
 
 
 def _text(key: str, value: object) -> str:
