@@ -34,7 +34,8 @@ from aigc_bench.measure.launcher import WORKER_ENVIRONMENT, Launcher  # noqa: E4
 os.environ.update(WORKER_ENVIRONMENT)
 
 from aigc_bench.core import registry  # noqa: E402
-from aigc_bench.core.records import Case, SamplerReport, TrialResult  # noqa: E402
+from aigc_bench.core.records import Case, TrialResult  # noqa: E402
+from aigc_bench.core.run_records import SamplerReport  # noqa: E402
 from aigc_bench.measure.clock import Clock  # noqa: E402
 from aigc_bench.measure.protocol import TrialRequest  # noqa: E402
 from aigc_bench.measure.sampler_client import SamplerClient  # noqa: E402

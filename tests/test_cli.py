@@ -23,7 +23,7 @@ from aigc_bench.cli.commands.doctor import print_checks
 from aigc_bench.cli.commands.list import KINDS, TEXT_COLUMNS
 from aigc_bench.cli.output import print_table
 from aigc_bench.cli.progress_display import LiveLine, PlainLines, live_bar
-from aigc_bench.core.records import Check
+from aigc_bench.core.run_records import Check
 from aigc_bench.listing import KINDS as LISTED
 from aigc_bench.listing import listing
 from aigc_bench.measure.profiles import find_profile

@@ -24,7 +24,8 @@ from aigc_bench.analyze.statistics import benjamini_hochberg, geometric_mean, t_
 from aigc_bench.core.messages import joined, message
 from aigc_bench.core.overview import Overview, shown
 from aigc_bench.core.record import Sentence
-from aigc_bench.core.records import Record, RunInfo, Setting, Verdict
+from aigc_bench.core.records import Record, Setting, Verdict
+from aigc_bench.core.run_records import RunInfo
 from aigc_bench.core.units import quantity
 from aigc_bench.measure.store import Run
 

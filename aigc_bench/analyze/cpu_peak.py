@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aigc_bench.core.records import Case, Precision, System
+from aigc_bench.core.records import Case, Precision
+from aigc_bench.core.run_records import System
 
 ASSUMED_CLOCK_HZ = 4.2e9
 """Where the kernel states no highest clock, as in most virtual machines (``cpu MHz`` is the base clock there): just above the

@@ -14,7 +14,8 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.named_code import with_its_code
 from aigc_bench.core.overview import Overview, shown
 from aigc_bench.core.pipeline import Cache, Pipeline
-from aigc_bench.core.records import Case, Check, Mode, Record, Setting, System
+from aigc_bench.core.records import Case, Mode, Record, Setting
+from aigc_bench.core.run_records import Check, System
 from aigc_bench.core.units import clock
 from aigc_bench.measure import progress as events
 from aigc_bench.measure.profiles import Level, Profile, check_machine, find_profile, matching_profile
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from aigc_bench.analyze.measured_run import MeasuredRun
-    from aigc_bench.core.records import Search
+    from aigc_bench.core.run_records import Search
     from aigc_bench.measure.find import BatchSearch
 
 

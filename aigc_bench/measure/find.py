@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aigc_bench.core.control_group import find_cgroup
-from aigc_bench.core.records import Case, FoundBatch, Search, TrialResult
+from aigc_bench.core.records import Case, TrialResult
+from aigc_bench.core.run_records import FoundBatch, Search
 
 LARGEST = 1 << 16
 FINE = 16

@@ -9,7 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 from aigc_bench.catalog.loader import usable_catalogue
 from aigc_bench.core.control_group import find_cgroup
-from aigc_bench.core.records import AcceleratorInfo, Setting, System
+from aigc_bench.core.records import Setting
+from aigc_bench.core.run_records import AcceleratorInfo, System
 from aigc_bench.measure import host_facts
 from aigc_bench.telemetry.base import SensorAbsent
 from aigc_bench.telemetry.nvml import GpuFacts, describe, nvml_open

@@ -10,7 +10,8 @@ from typing import get_args
 from aigc_bench.core import registry
 from aigc_bench.core.errors import UnknownNameError
 from aigc_bench.core.messages import message
-from aigc_bench.core.records import Case, Mode, Precision, Setting, System
+from aigc_bench.core.records import Case, Mode, Precision, Setting
+from aigc_bench.core.run_records import System
 from aigc_bench.measure.profiles import Profile
 from aigc_bench.workloads._own import resolve
 from aigc_bench.workloads._own_precision import refuse_unbuilt

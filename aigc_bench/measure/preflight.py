@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 
 from aigc_bench.core.control_group import find_cgroup
 from aigc_bench.core.messages import message
-from aigc_bench.core.records import Check
+from aigc_bench.core.run_records import Check
 from aigc_bench.measure import host_facts
 from aigc_bench.measure.doctor import devices, host, sensors
 from aigc_bench.measure.doctor.finding import absent, warning

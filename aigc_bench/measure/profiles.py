@@ -42,7 +42,8 @@ from aigc_bench.core.document import cut, mistakes, read_toml, shown
 from aigc_bench.core.errors import AigcBenchError, UnknownNameError, UsageError
 from aigc_bench.core.messages import joined, message
 from aigc_bench.core.pipeline import Cache, Pipeline
-from aigc_bench.core.records import AcceleratorInfo, Attention, Case, Mode, Precision, Record, Scenario, Setting, System
+from aigc_bench.core.records import Attention, Case, Mode, Precision, Record, Scenario, Setting
+from aigc_bench.core.run_records import AcceleratorInfo, System
 from aigc_bench.core.toml_file import Mistake, check_kind, distinct_mistakes
 from aigc_bench.core.units import parse_duration
 from aigc_bench.core.user_folders import config_home

@@ -27,7 +27,8 @@ from aigc_bench.core.errors import AigcBenchError, UsageError
 from aigc_bench.core.interrupts import terminated_as_interrupt
 from aigc_bench.core.messages import message
 from aigc_bench.core.named_code import permitted
-from aigc_bench.core.records import Case, RunInfo, Search, SensorStatus, System, TrialResult
+from aigc_bench.core.records import Case, TrialResult
+from aigc_bench.core.run_records import RunInfo, Search, SensorStatus, System
 from aigc_bench.core.units import quantity
 from aigc_bench.measure import preflight, progress
 from aigc_bench.measure.attempts import Attempts, is_forked

@@ -34,7 +34,8 @@ from typing import TYPE_CHECKING, Any
 
 from aigc_bench.core import registry
 from aigc_bench.core.messages import message
-from aigc_bench.core.records import SamplerReport, SensorStatus, dump
+from aigc_bench.core.records import dump
+from aigc_bench.core.run_records import SamplerReport, SensorStatus
 from aigc_bench.measure.clock import Clock
 from aigc_bench.measure.lifeline import die_with_parent
 from aigc_bench.telemetry.base import SensorAbsent, Source, Value

@@ -13,7 +13,8 @@ from typing import Any
 
 from aigc_bench.core.child_python import python
 from aigc_bench.core.messages import message
-from aigc_bench.core.records import SamplerReport, SensorStatus, dump
+from aigc_bench.core.records import dump
+from aigc_bench.core.run_records import SamplerReport, SensorStatus
 from aigc_bench.core.system_errors import folder_for_children
 from aigc_bench.measure.clock import Clock
 

@@ -26,7 +26,8 @@ from pydantic import ValidationError
 from aigc_bench.core.document import MAX_MACHINE_KEYS, check_keys_once, check_measured, read_json
 from aigc_bench.core.errors import AigcBenchError, UsageError
 from aigc_bench.core.messages import message
-from aigc_bench.core.records import SCHEMA_VERSION, Case, RunInfo, TrialResult
+from aigc_bench.core.records import Case, TrialResult
+from aigc_bench.core.run_records import SCHEMA_VERSION, RunInfo
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -19,7 +19,8 @@ from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
-from aigc_bench.core.records import AcceleratorInfo, Case, Estimate, MetricRow, Record, System
+from aigc_bench.core.records import Case, Estimate, MetricRow, Record
+from aigc_bench.core.run_records import AcceleratorInfo, System
 from aigc_bench.measure.store import Run, load_run
 from aigc_bench.workloads import probe_disk, probe_gemm
 from aigc_bench.workloads._probing import ELEMENT_BYTES

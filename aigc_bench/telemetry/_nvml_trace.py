@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from aigc_bench.core.records import SensorStatus
+from aigc_bench.core.run_records import SensorStatus
 from aigc_bench.telemetry._nvml_facts import GpuFacts, describe
 from aigc_bench.telemetry.base import Value
 from aigc_bench.telemetry.nvml import Nvml

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
-from aigc_bench.core.records import SensorStatus
+from aigc_bench.core.run_records import SensorStatus
 
 
 class SensorAbsent(Exception):

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from aigc_bench.core.control_group import Cgroup, find_cgroup, stat_values
 from aigc_bench.core.messages import message
-from aigc_bench.core.records import SensorStatus
+from aigc_bench.core.run_records import SensorStatus
 from aigc_bench.telemetry.base import SensorAbsent, Source, Value
 
 HOST = "host"

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from aigc_bench.core.messages import message
-from aigc_bench.core.records import SensorStatus
+from aigc_bench.core.run_records import SensorStatus
 from aigc_bench.telemetry._nvml_door import PERMANENT, Device, NvmlProblem, bind, close_library, devices, open_library, query
 from aigc_bench.telemetry._nvml_facts import GpuFacts as GpuFacts
 from aigc_bench.telemetry._nvml_facts import describe as describe

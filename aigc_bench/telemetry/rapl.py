@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aigc_bench.core.messages import message
-from aigc_bench.core.records import SensorStatus
+from aigc_bench.core.run_records import SensorStatus
 from aigc_bench.telemetry.base import SensorAbsent, Source, Value
 
 _PERMISSION_REMEDY = message("sudo chmod a+r /sys/class/powercap/*/energy_uj")

@@ -17,24 +17,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from aigc_bench.core.records import (
-    AcceleratorInfo,
-    Case,
-    Failure,
-    HostUse,
-    Memory,
-    RunInfo,
-    SamplerReport,
-    Samples,
-    SensorStatus,
-    Stage,
-    Steps,
-    System,
-    TrialResult,
-    Warmup,
-    Window,
-    Work,
-)
+from aigc_bench.core.records import Case, Failure, HostUse, Memory, Samples, Stage, Steps, TrialResult, Warmup, Window, Work
+from aigc_bench.core.run_records import AcceleratorInfo, RunInfo, SamplerReport, SensorStatus, System
 from aigc_bench.measure.store import Run, RunWriter, load_run
 
 CREATED_S = 1_800_000_000.0

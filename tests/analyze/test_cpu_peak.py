@@ -8,7 +8,8 @@ import pytest
 
 from aigc_bench.analyze.cpu_peak import ASSUMED_CLOCK_HZ, FLOPS_PER_CYCLE, cpu_peak_flops_per_s
 from aigc_bench.analyze.rows import metric_rows
-from aigc_bench.core.records import MetricRow, System
+from aigc_bench.core.records import MetricRow
+from aigc_bench.core.run_records import System
 from tests.analyze.synthetic import make_case, make_run
 
 ZEN_5 = "avx2 avx512f avx512_bf16"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from aigc_bench.core.records import Check
+from aigc_bench.core.run_records import Check
 from aigc_bench.engines.torch_compile import compiler_reason
 from aigc_bench.measure import doctor
 from aigc_bench.measure.doctor import devices, host, sensors, software

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from aigc_bench.analyze.rows import case_summaries
-from aigc_bench.core.records import Check
+from aigc_bench.core.run_records import Check
 from aigc_bench.measure.preflight import inspect, preflight
 from aigc_bench.telemetry.nvml import GpuFacts
 from tests.analyze.synthetic import GPU, make_run

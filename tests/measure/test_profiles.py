@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from aigc_bench.core import registry
 from aigc_bench.core.errors import UnknownNameError, UsageError
-from aigc_bench.core.records import AcceleratorInfo, Case, System
+from aigc_bench.core.records import Case
+from aigc_bench.core.run_records import AcceleratorInfo, System
 from aigc_bench.measure.profiles import (
     Profile,
     check_machine,

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from aigc_bench.core.records import Case, RunInfo, TrialResult
+from aigc_bench.core.records import Case, TrialResult
+from aigc_bench.core.run_records import RunInfo
 from aigc_bench.measure.schedule import expected_trial_s, remaining_s, schedule, unfinished
 from aigc_bench.measure.stopping import stopping_rule
 from aigc_bench.measure.store import RunWriter, load_run, read_trials

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from aigc_bench.core.errors import AigcBenchError, UsageError
-from aigc_bench.core.records import Case, HostUse, Quality, RunInfo, Steps, System, TrialResult, Window
+from aigc_bench.core.records import Case, HostUse, Quality, Steps, TrialResult, Window
+from aigc_bench.core.run_records import RunInfo, System
 from aigc_bench.measure.store import TELEMETRY_COLUMNS, RunWriter, load_run, read_trials
 
 SYSTEM = System(host_id="h", os="Linux", kernel="6", cpu_model="CPU", num_cores=2, num_usable_cores=2, memory_bytes=1 << 30)

@@ -11,7 +11,8 @@ import pytest
 
 from aigc_bench.analyze.rows import metric_rows
 from aigc_bench.catalog.loader import Catalogue, load_catalogue
-from aigc_bench.core.records import AcceleratorInfo, MetricRow, System
+from aigc_bench.core.records import MetricRow
+from aigc_bench.core.run_records import AcceleratorInfo, System
 from aigc_bench.measure.store import Run
 from aigc_bench.plan.demand.default_demand import USES, default_demand
 from aigc_bench.plan.hardware.measured_machine import estimate_of, machine_from_run

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
-from aigc_bench.core.records import AcceleratorInfo, Case, Estimate, Work
+from aigc_bench.core.records import Case, Estimate, Work
+from aigc_bench.core.run_records import AcceleratorInfo
 from aigc_bench.measure.store import Run
 from aigc_bench.predict.machine_card import accelerator_at, accelerator_from_run, collective_of, has_probes, machine_card
 from aigc_bench.report.render import render_report

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from aigc_bench.analyze.rows import case_summaries, metric_rows
-from aigc_bench.core.records import FoundBatch, Quality, Search, TrialResult
+from aigc_bench.core.records import Quality, TrialResult
+from aigc_bench.core.run_records import FoundBatch, Search
 from aigc_bench.measure.store import Run, RunWriter, load_run
 from aigc_bench.report.render import render_report
 from tests.analyze.synthetic import make_case, make_run

@@ -12,7 +12,7 @@ from aigc_bench.cli.terminal import say
 from aigc_bench.core.messages import looked_up, message, translated
 
 if TYPE_CHECKING:
-    from aigc_bench.core.records import Check
+    from aigc_bench.core.run_records import Check
 
 MARKS = {
     "ok": message("ok"),

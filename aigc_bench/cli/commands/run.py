@@ -21,7 +21,7 @@ from aigc_bench.core.messages import message
 if TYPE_CHECKING:
     from aigc_bench.analyze.rows import CaseSummary
     from aigc_bench.api import DryRun
-    from aigc_bench.core.records import FoundBatch
+    from aigc_bench.core.run_records import FoundBatch
     from aigc_bench.measure.profiles import Level
     from aigc_bench.measure.store import Run
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from aigc_bench.core.messages import message
-from aigc_bench.core.records import Check
+from aigc_bench.core.run_records import Check
 from aigc_bench.measure.doctor import devices, files, host, sensors, software
 from aigc_bench.measure.doctor.finding import failure
 

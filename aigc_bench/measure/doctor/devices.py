@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import median
 
 from aigc_bench.core.messages import joined, message
-from aigc_bench.core.records import Check
+from aigc_bench.core.run_records import Check
 from aigc_bench.core.throttle import APPLICATIONS_CLOCKS, SPOILING, SW_POWER_CAP, THERMAL, throttle_names
 from aigc_bench.measure.doctor.finding import absent, failure, note, ok, warning
 from aigc_bench.measure.fingerprint import cuda_version

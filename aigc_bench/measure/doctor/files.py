@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from aigc_bench.catalog.overrides import REMEDY, usable_overrides, user_files
 from aigc_bench.core.messages import message
-from aigc_bench.core.records import Check
+from aigc_bench.core.run_records import Check
 from aigc_bench.measure.doctor.finding import absent, failure, ok
 
 NAME = message("own catalogue")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aigc_bench.core.records import Check
+from aigc_bench.core.run_records import Check
 
 
 def ok(name: str, detail: str) -> Check:

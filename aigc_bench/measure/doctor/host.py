@@ -10,7 +10,7 @@ from pathlib import Path
 
 from aigc_bench.core.control_group import find_cgroup
 from aigc_bench.core.messages import message
-from aigc_bench.core.records import Check
+from aigc_bench.core.run_records import Check
 from aigc_bench.core.units import GIB, memory, quantity
 from aigc_bench.measure import host_facts
 from aigc_bench.measure.doctor.finding import absent, note, ok, warning

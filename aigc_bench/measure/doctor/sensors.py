@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from aigc_bench.core import registry
 from aigc_bench.core.messages import message
-from aigc_bench.core.records import Check
+from aigc_bench.core.run_records import Check
 from aigc_bench.measure.doctor.finding import absent, note, ok, warning
 from aigc_bench.telemetry.base import SensorAbsent, Source, Value
 from aigc_bench.telemetry.host import WORKER, Host

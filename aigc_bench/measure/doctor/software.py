@@ -13,7 +13,7 @@ from typing import Any
 
 from aigc_bench.core.child_python import python as interpreter
 from aigc_bench.core.messages import message
-from aigc_bench.core.records import Check
+from aigc_bench.core.run_records import Check
 from aigc_bench.core.system_errors import folder_for_children
 from aigc_bench.engines.torch_compile import compiler_name, compiler_reason
 from aigc_bench.measure.doctor.finding import absent, failure, note, ok

@@ -8,7 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from aigc_bench.core.messages import message
-from aigc_bench.core.records import Case, Estimate, MetricRow, System, TrialResult
+from aigc_bench.core.records import Case, Estimate, MetricRow, TrialResult
+from aigc_bench.core.run_records import System
 from aigc_bench.core.units import memory
 from aigc_bench.plan.hardware.server_match import ServerMatch, Watts, match_server, with_sensors
 from aigc_bench.plan.records.machine import Capability, Machine

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aigc_bench.core.messages import message
-from aigc_bench.core.records import AcceleratorInfo, Estimate, System
+from aigc_bench.core.records import Estimate
+from aigc_bench.core.run_records import AcceleratorInfo, System
 from aigc_bench.plan.hardware.datasheet import for_desks, host_usd, median_units
 from aigc_bench.plan.stats.estimates import assumed, bounded, estimate, named, plus, scaled
 

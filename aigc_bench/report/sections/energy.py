@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from aigc_bench.core.messages import message
-from aigc_bench.core.records import SensorStatus
+from aigc_bench.core.run_records import SensorStatus
 from aigc_bench.core.units import scale
 from aigc_bench.report.base import MODE_WORDS, CaseView, ReportContext, Section
 from aigc_bench.report.charts import Chart, Series, bars, dots

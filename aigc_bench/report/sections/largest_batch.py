@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from markupsafe import Markup
 
 from aigc_bench.core.messages import joined, message
-from aigc_bench.core.records import FoundBatch
+from aigc_bench.core.run_records import FoundBatch
 from aigc_bench.core.units import quantity, scale
 from aigc_bench.report.base import CaseView, ReportContext, Section
 from aigc_bench.report.charts import Chart, rounded

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from aigc_bench.core.messages import message
-from aigc_bench.core.records import System
+from aigc_bench.core.run_records import System
 from aigc_bench.core.units import quantity
 from aigc_bench.report.base import MODE_WORDS, ReportContext, Section
 from aigc_bench.report.charts import Limit, Series, bars

@@ -9,7 +9,7 @@ from aigc_bench.analyze.metric import Metric
 from aigc_bench.analyze.metrics import METRICS
 from aigc_bench.analyze.reason_codes import REASONS, Reason
 from aigc_bench.core.messages import message
-from aigc_bench.core.records import SensorStatus
+from aigc_bench.core.run_records import SensorStatus
 from aigc_bench.core.units import memory
 from aigc_bench.report.base import ReportContext, RunView, Section
 from aigc_bench.report.markup import template

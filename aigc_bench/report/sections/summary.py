@@ -6,7 +6,7 @@ import shlex
 from typing import ClassVar
 
 from aigc_bench.core.messages import message, plural
-from aigc_bench.core.records import RunInfo, System
+from aigc_bench.core.run_records import RunInfo, System
 from aigc_bench.core.units import GIB, digits
 from aigc_bench.report.base import ReportContext, Section
 from aigc_bench.report.findings import findings
