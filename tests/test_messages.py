@@ -38,7 +38,16 @@ SENTENCE = re.compile(r"[A-Za-z]{2,}[,:;.)'`]{0,2} [(`']{0,2}[a-z]{2,}")
 
 TAG = re.compile("<[^>]*>")
 COMMAND = "aigc-bench "
-TERMS = {"top center", "out of memory", "can't allocate memory", "whole number", "true or false", "model name", "CPU part", "least cost"}
+TERMS = {
+    "top center",
+    "out of memory",
+    "can't allocate memory",
+    "whole number",
+    "true or false",
+    "model name",
+    "CPU part",
+    "least cost",
+}
 """Names that programs read: of libraries, of the kernel, and of kinds of values."""
 
 READ_BY_PROGRAMS = {
