@@ -70,10 +70,14 @@ def _safer(wanted: float, choices: Sequence[str]) -> str:
 
 
 def _path(found: GrowthPath, *, is_staged: bool) -> str:
-    from aigc_bench.core.units import quantity
+    from aigc_bench.core.units import digits, quantity
 
     counts = ", ".join(f"{one.num_servers}" for one in found.years)
     text = message("servers required at the end of each year: {counts}", counts=counts)
+    paid = [one.rented for one in found.years if one.rented is not None]
+    if paid and found.rent_usd is not None:
+        means, rent = ", ".join(digits(one.value) for one in paid), quantity(found.rent_usd.value, "usd")
+        text = message("{text}; paid in the mean of each year: {means}, {rent} in all", text=text, means=means, rent=rent)
     if not is_staged or found.staged_usd is None or found.at_once_usd is None:
         return text
     staged, upfront = (quantity(one.value, "usd") for one in (found.staged_usd, found.at_once_usd))

@@ -77,8 +77,8 @@ def _headline(best: RecommendationView) -> str:
 
 
 def _caveats(best: RecommendationView) -> Iterator[str]:
-    """Yield the options that are statistically tied, then the open questions other than unknown factors."""
-    for text in map(translated, (*([best.tie] if best.tie else []), *best.questions)):
+    """Yield what is reserved and paid of a rent, the tied options, then the open questions other than unknown factors."""
+    for text in map(translated, (*best.rents, *([best.tie] if best.tie else []), *best.questions)):
         yield from wrapped(message("{text}.", text=capitalized(text)), indent=2)
 
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.units import quantity
 from aigc_bench.plan.demand.day_curve import day_of, shape
 from aigc_bench.plan.money.cash_by_year import cash_by_year
 from aigc_bench.plan.money.instances import (
@@ -22,6 +23,7 @@ from aigc_bench.plan.money.instances import (
     rate_by_year,
     year_lengths,
 )
+from aigc_bench.plan.options.wording import rent_words
 from aigc_bench.plan.output.contract import contract
 from aigc_bench.plan.output.plan_view import plan_view
 from aigc_bench.plan.records.demand import Growth
@@ -228,3 +230,30 @@ def test_without_a_confidence_the_rent_is_there_too() -> None:
 def test_a_key_that_the_arrivals_decide_is_refused_in_one_line(arrival: str, key: str) -> None:
     with pytest.raises(UsageError, match=f"{key} belongs to .*remove {key}"):
         demand_of(chat(arrival))
+
+
+@pytest.mark.parametrize("name", ["chat-70b", "mixed-company"])
+def test_the_rent_of_a_growth_path_adds_up_to_the_total_rent(name: str) -> None:
+    plan = plan_of_example(name)
+    path, best = plan.certainty and plan.certainty.growth_path, plan.recommended
+    assert path is not None and best is not None
+    assert path.years[-1].num_servers == best.num_servers
+    if best.rent is None:
+        assert path.rent_usd is None
+        return
+    rents = [one.rent_usd.value for one in path.years if one.rent_usd is not None]
+    assert path.rent_usd is not None
+    assert math.fsum(rents) == pytest.approx(path.rent_usd.value)
+    assert path.rent_usd.value == pytest.approx(best.rent.usd_per_year.value * plan.demand.finance.life_years)
+    assert rents == sorted(rents)
+
+
+def test_screen_and_contract_say_what_is_reserved_and_what_is_paid() -> None:
+    plan = plan_of(chat("rate = 40\nduty = 0.3"), accelerators=FEW)
+    elastic, reserved = (
+        next(one for one in plan.options if one.kind == "cloud" and one.term == term) for term in ("on_demand", "reserved_1y")
+    )
+    for option, words in ((elastic, "reserve up to "), (reserved, "pay for all of them at all hours")):
+        (text,) = rent_words(option)
+        assert option.rent is not None
+        assert words in text and quantity(option.rent.usd_per_accelerator_hour.value, "usd/GPU-h") in text

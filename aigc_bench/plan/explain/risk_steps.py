@@ -31,6 +31,10 @@ def add_risk(trail: Trail, plan: Plan) -> None:
         titles[f"certainty.growth_path.{name}"] = message("cash flow of all years, {words}", words=words)
         for one in found.growth_path.years if found.growth_path else ():
             titles[path_key(one.year, name)] = message("cash flow of year {year}, {words}", year=one.year, words=words)
+    titles["certainty.growth_path.rent_usd"] = message("rent over the horizon")
+    for one in found.growth_path.years if found.growth_path else ():
+        titles[path_key(one.year, "rented")] = message("instances paid in the mean of year {year}", year=one.year)
+        titles[path_key(one.year, "rent_usd")] = message("rent of year {year}", year=one.year)
     for key, number in found.derived.items():
         derivation = derivation_of(number)
         trail.add(key, titles.get(key) or (derivation.title if derivation and derivation.title else key), number)

@@ -6,10 +6,15 @@ from aigc_bench.core import registry
 from aigc_bench.core.messages import capitalized, joined, message, plural
 from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Record
-from aigc_bench.plan.money.offer import AN_INDEX
+from aigc_bench.core.units import quantity
+from aigc_bench.plan.money.offer import AN_INDEX, IS_ELASTIC
 from aigc_bench.plan.options.measure import NAMES, compared_cost, is_refused
 from aigc_bench.plan.records.demand import RiskMeasure
 from aigc_bench.plan.records.plan import Option, Plan
+from aigc_bench.plan.records.rent import Rent
+
+ELASTIC = frozenset(term for term, is_elastic in IS_ELASTIC.items() if is_elastic)
+"""Terms that are paid by the hour in use."""
 
 CLOSE = 1.25
 """Highest cost of a tied option over the lowest cost, however wide the interval: most of it is common to both (assumed)."""
@@ -61,6 +66,26 @@ def _rented(option: Option) -> str:
         accelerator=option.accelerator,
         term=term,
     )
+
+
+def rent_words(option: Option) -> list[str]:
+    """Return for each kind of rented instance what is reserved, what is paid in the mean, at which price and from whom."""
+    return [_rent_words(rent) for rent in (() if option.rent is None else option.rent.lines or (option.rent,))]
+
+
+def _rent_words(rent: Rent) -> str:
+    each, size = rent.usd_per_accelerator_hour.value, rent.accelerators_per_instance.value
+    given = {
+        "most": plural("{count:,} instance", "{count:,} instances", count=rent.instances_at_most),
+        "of": "" if size == 1 else message(" of {size:g} GPUs", size=size),
+        "price": quantity(each, "usd/GPU-h"),
+        "provider": rent.provider or message("a provider"),
+        "region": f" ({rent.region})" if rent.region else "",
+    }
+    if rent.term not in ELASTIC:
+        return message("reserve {most}{of}, pay for all of them at all hours at {price} from {provider}{region}", **given)
+    mean = f"{rent.instances_mean.value:.3g}"
+    return message("reserve up to {most}{of}, pay for {mean} in the mean at {price} from {provider}{region}", mean=mean, **given)
 
 
 def reserve_words(option: Option, *, confidence: float) -> list[str]:

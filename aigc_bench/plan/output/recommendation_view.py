@@ -8,7 +8,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Basis, Estimate, Record
 from aigc_bench.plan.factors.base import in_order
-from aigc_bench.plan.options.wording import describe, reserve_words, statistically_tied, tie, why
+from aigc_bench.plan.options.wording import describe, rent_words, reserve_words, statistically_tied, tie, why
 from aigc_bench.plan.output.owned_view import kept_words
 from aigc_bench.plan.output.shown_number import Shown, key_of
 from aigc_bench.plan.records.assessment import Assessment
@@ -70,7 +70,8 @@ class FactorRow(Record):
 class RecommendationView(Record):
     """The option that a plan is about: the recommended one, else the nearest to the demand, which has no ``why``.
 
-    ``reserve`` are its spares and safety margin in words; ``tied`` the ranks of options of about the same cost, ``tie`` in words.
+    ``reserve`` are its spares and safety margin in words; ``rents`` what is reserved and
+    paid of each kind of rented instance; ``tied`` the ranks of options of about the same cost, ``tie`` in words.
     ``questions`` are its reasons other than factors that are unknown.
     """
 
@@ -79,6 +80,7 @@ class RecommendationView(Record):
     what: Sentence
     why: Sentence | None
     reserve: tuple[Sentence, ...]
+    rents: tuple[Sentence, ...]
     tied: tuple[int, ...]
     tie: Sentence | None
     questions: tuple[Sentence, ...]
@@ -96,6 +98,7 @@ def recommendation_view(plan: Plan, option: Option) -> RecommendationView:
         what=_what(plan, option),
         why=why(plan) if is_best else None,
         reserve=tuple(reserve_words(option, confidence=plan.demand.constraints.confidence)),
+        rents=tuple(rent_words(option)),
         tied=tuple(one.rank for one in statistically_tied(plan)),
         tie=tie(plan),
         questions=tuple(one for one in option.reasons if not any(one.startswith(f"{name} is unknown") for name in option.factors)),

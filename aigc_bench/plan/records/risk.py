@@ -102,7 +102,8 @@ class PathYear(Record):
     """The fleet that is needed at the end of a year, and the cost of having it from that year's start.
 
     ``p_slo`` is the probability that the staged fleet meets the demand at the end of the year. Cash is spending less resale in the
-    year, bought in stages and bought upfront; ``None`` where nothing is bought.
+    year, bought in stages and bought upfront; ``None`` where nothing is bought. ``rented`` are the instances of a rent that are
+    paid in the mean of the year, ``rent_usd`` what they cost in it; ``None`` where nothing is rented.
     """
 
     year: int
@@ -112,6 +113,8 @@ class PathYear(Record):
     p_slo: float | None
     staged_usd: Estimate | None
     at_once_usd: Estimate | None
+    rented: Estimate | None = None
+    rent_usd: Estimate | None = None
 
 
 class GrowthPath(Record):
@@ -120,6 +123,7 @@ class GrowthPath(Record):
     years: tuple[PathYear, ...]
     staged_usd: Estimate | None
     at_once_usd: Estimate | None
+    rent_usd: Estimate | None = None
     price_ratio: Estimate
     note: Sentence
 

@@ -219,7 +219,7 @@ def _of_growth(path: GrowthPath, scenarios: Estimate) -> dict[str, Estimate]:
     for one in path.years:
         found |= _of_year(one, scenarios)
     found["certainty.growth_path.price_ratio"] = path.price_ratio
-    for name, whole in (("staged_usd", path.staged_usd), ("at_once_usd", path.at_once_usd)):
+    for name, whole in (("staged_usd", path.staged_usd), ("at_once_usd", path.at_once_usd), ("rent_usd", path.rent_usd)):
         if whole is not None:
             found[f"certainty.growth_path.{name}"] = whole
     return found
@@ -229,7 +229,8 @@ def _of_year(one: PathYear, scenarios: Estimate) -> dict[str, Estimate]:
     key, title = path_key(one.year, "num_servers"), message("servers required in year {year}", year=one.year)
     servers = counted(one.num_servers, "servers", SIZED, key=key, title=title)
     found = {key: servers}
-    for name, value in (("staged_usd", one.staged_usd), ("at_once_usd", one.at_once_usd)):
+    cash = (("staged_usd", one.staged_usd), ("at_once_usd", one.at_once_usd), ("rented", one.rented), ("rent_usd", one.rent_usd))
+    for name, value in cash:
         if value is not None:
             found[path_key(one.year, name)] = value
     if one.p_slo is not None:

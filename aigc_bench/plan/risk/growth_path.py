@@ -5,7 +5,7 @@
     cash               ``money.cash_flow``: a server with its part of the bill and of the running cost. A year later hardware costs
                        the catalogue's ratio of it; it is sold at the end of its life or of the horizon at the residual of its age
 
-Rented machines are needed as well, but nothing is bought in advance: there is no cash to compare.
+Rented machines are needed as well, but nothing is bought in advance: of them the paid instances and the rent of each year.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from aigc_bench.plan.money.ownership import residual_share
 from aigc_bench.plan.records.demand import Demand, Growth
 from aigc_bench.plan.records.loads import Fleet, Load
 from aigc_bench.plan.records.plan import Option
+from aigc_bench.plan.records.rent import Rent
 from aigc_bench.plan.records.risk import GrowthPath, PathYear
 from aigc_bench.plan.risk.fleet_service import pool_serves
 from aigc_bench.plan.risk.load_samples import at_year
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
 
 NOTE = message("the fleet of a year is in place from its start; undiscounted, without taxes")
+RENT_OF_YEAR = message("rent per year x instances of the year / instances in the mean x length of the year")
 NO_PURCHASE = message("nothing is bought in advance: rented machines follow the demand")
 
 
@@ -64,6 +66,7 @@ def growth_path(option: Option, context: ScenarioContext, *, catalogue: Catalogu
         years=years,
         staged_usd=_of_years(_sum([flow.tco_usd for flow in staged]), [one.staged_usd for one in years]),
         at_once_usd=_of_years(_sum([flow.tco_usd for flow in at_once]), [one.at_once_usd for one in years]),
+        rent_usd=_added([one.rent_usd for one in years]),
         price_ratio=ratio,
         note=NOTE if staged else NO_PURCHASE,
     )
@@ -103,7 +106,26 @@ def _year(at: int, found: Sequence[Purchased], context: ScenarioContext, *, end:
         p_slo=_p_slo([one.part for one in found], fleets, context, years=end),
         staged_usd=_sum([one.staged.years[at].net_usd for one in found if one.staged]),
         at_once_usd=_sum([one.at_once.years[at].net_usd for one in found if one.at_once]),
+        rented=_added([one.part.rent.instances_by_year[at] for one in found if one.part.rent]),
+        rent_usd=_added([_rent_of(one.part.rent, at) for one in found if one.part.rent]),
     )
+
+
+def _rent_of(rent: Rent, at: int) -> Estimate:
+    """Return the rent of the year ``at``; those of all years are the rent over the horizon."""
+    paid, length = rent.instances_by_year[at], rent.years[at]
+    # Of a fleet of which nothing is paid the rent is zero, too.
+    share = length * paid.value / rent.instances_mean.value if rent.instances_mean.value > 0 else 0.0
+    found = scaled(rent.usd_per_year, share, unit="usd")
+    if share == 0:
+        return found
+    words = Derivation("{0} * {1} / {2} * {3}", (rent.usd_per_year, paid, rent.instances_mean, length), RENT_OF_YEAR)
+    return record(found, words)
+
+
+def _added(found: Sequence[Estimate | None]) -> Estimate | None:
+    known = [one for one in found if one is not None]
+    return named(plus(*known), message("sum over all rents")) if known else None
 
 
 def _devices(part: Option) -> int:

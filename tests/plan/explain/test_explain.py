@@ -42,6 +42,7 @@ COUNTS = (
 NOT_ARITHMETIC = (
     ".num_racks",
     ".servers_in_the_fullest_rack",
+    ".rented",
     *(f".instances_by_year.{year}" for year in range(1, 5)),
     ".num_spares",
     ".num_margin",
