@@ -20,6 +20,7 @@ from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import AUDIO_ITEM, Case, Estimate
 from aigc_bench.predict.closed_form.collectives import collective_s
+from aigc_bench.predict.closed_form.engine_options import EngineOptions, cached_bytes, refuse_options
 from aigc_bench.predict.closed_form.language import cache_bytes_per_element
 from aigc_bench.predict.closed_form.language_rows import format_as_served
 from aigc_bench.predict.derivations import (
@@ -80,22 +81,29 @@ def predict_case(
     calibration: Calibration | None = None,
     posterior: Posterior | None = None,
     libraries: Collection[str] | None = None,
+    options: EngineOptions | None = None,
 ) -> list[PredictedRow]:
     """All predicted metrics of a case on ``spec``; raises ``UsageError`` in one line where it cannot be answered.
 
     ``parallel`` holds ``tp`` and ``pp``; ``precision`` may name a format that only served engines have (fp8, fp4, int4).
     ``posterior`` is what the user's own runs say (``own_runs``). ``libraries`` are the modules that a process on a CPU has
-    imported, by default those of the case's own workload.
+    imported, by default those of the case's own workload. ``options`` are those of a served engine.
     """
     own = posterior or uninformed()
     if case.engine in SERVED:
-        serve = served_encoder if is_encoder(case) else served_offline
-        rows = serve(
-            case, spec, parallel=parallel or {}, precision=precision, calibration=calibration or shipped_calibration(),
-            catalogue=catalogue,
-        )  # fmt: skip
+        chosen = options or EngineOptions()
+        fitted_to = calibration or shipped_calibration()
+        if is_encoder(case):
+            refuse_options(chosen, case)
+            rows = served_encoder(
+                case, spec, parallel=parallel or {}, precision=precision, calibration=fitted_to, catalogue=catalogue
+            )
+        else:
+            rows = served_offline(
+                case, spec, parallel=parallel or {}, precision=precision, calibration=fitted_to, catalogue=catalogue, options=chosen
+            )
         found = [_recalibrated(row, case, posterior=own, machine=machine_of(spec)) for row in rows]
-        return [*found, *_description_rows(case, precision=precision)]
+        return [*found, *_description_rows(case, precision=precision, options=chosen)]
     # A trace is of one device; replicas of it are data parallelism.
     if any(ranks > 1 for ranks in (parallel or {}).values()):
         raise UsageError(
@@ -115,21 +123,23 @@ def predict_case(
     return [*traced, *_description_rows(case)]
 
 
-def _description_rows(case: Case, *, precision: str | None = None) -> list[PredictedRow]:
+def _description_rows(case: Case, *, precision: str | None = None, options: EngineOptions | None = None) -> list[PredictedRow]:
     """Rows that hold whether the case fits or not: they are counted from the configuration alone."""
-    item, found = registry.load("workloads", case.workload).item, description(case, precision=precision)
+    item, found = registry.load("workloads", case.workload).item, description(case, precision=precision, options=options)
     return [
         predicted_row(case, metric, estimate, item=item, precision=precision, grade="physics") for metric, estimate in found.items()
     ]
 
 
-def description(case: Case, *, precision: str | None = None) -> dict[str, Estimate]:
+def description(case: Case, *, precision: str | None = None, options: EngineOptions | None = None) -> dict[str, Estimate]:
     """Return parameters, active parameters and KV bytes of a token of a language model; nothing for other families.
 
-    ``precision`` is a served engine's format where the case cannot hold it.
+    ``precision`` is a served engine's format where the case cannot hold it, ``options`` may set that of its cache.
     """
     model = language_of(case)
-    return {} if model is None else figures(model, cache_bytes=_cache_bytes(case, model, precision=precision))
+    if model is None:
+        return {}
+    return figures(model, cache_bytes=cached_bytes(options or EngineOptions(), _cache_bytes(case, model, precision=precision)))
 
 
 def _cache_bytes(case: Case, model: LanguageModel, *, precision: str | None) -> float:

@@ -18,6 +18,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.named_code import with_its_code
 from aigc_bench.core.records import PROBE_PREFIX, Case, Precision
 from aigc_bench.measure.store import Run
+from aigc_bench.predict.closed_form.engine_options import engine_options
 from aigc_bench.predict.closed_form.layouts import DIMENSIONS
 from aigc_bench.predict.engines import SERVED
 from aigc_bench.predict.fitting.posterior import Posterior
@@ -157,12 +158,16 @@ def predict_one(query: Query, *, accelerators: Sequence[str], runs: Sequence[Run
         case = case_of(query, backend=spec.backend if isinstance(spec, ProbedAccelerator) else "cuda", own=own, spec=spec)
         # fp8, fp4 and int4 are formats of served engines; a case cannot hold them
         served, notes = _served_precision(query, case, own=own) if case.engine in SERVED else (None, ())
+        options = engine_options(query.engine_options, engine=case.engine)
         if query.load is None:
-            found = predict_case(case, spec, catalogue=catalogue, parallel=ranks, precision=served, posterior=posterior)
+            found = predict_case(
+                case, spec, catalogue=catalogue, parallel=ranks, precision=served, posterior=posterior, options=options
+            )
         else:
             found = predict_served(
-                case, spec, load=query.load, model=service, parallel=ranks, precision=served, max_batch=query.batch_size
-            )
+                case, spec, load=query.load, model=service, parallel=ranks, precision=served, max_batch=query.batch_size,
+                options=options,
+            )  # fmt: skip
         rows += [(spec.id, _noted(row, notes)) for row in found]
     return Predictions(rows=tuple(rows))
 

@@ -21,9 +21,18 @@ from aigc_bench.core.record import Record
 from aigc_bench.core.records import Case, Estimate
 from aigc_bench.predict.closed_form import forms
 from aigc_bench.predict.closed_form.columns import ModelRow, NotPredictable
+from aigc_bench.predict.closed_form.engine_options import EngineOptions, cached_bytes, reasons_of
 from aigc_bench.predict.closed_form.language import Layout, cache_bytes_per_element
-from aigc_bench.predict.closed_form.language_rows import language_row, number_format_of
+from aigc_bench.predict.closed_form.language_rows import CACHE_WORD, language_row, number_format_of
 from aigc_bench.predict.closed_form.layouts import chosen_layout, words_of
+from aigc_bench.predict.closed_form.optioned_rows import (
+    apart,
+    decoding_devices,
+    held_besides,
+    moved_s,
+    optioned,
+    refuse_missing_layers,
+)
 from aigc_bench.predict.closed_form.replica_memory import Holding, holding
 from aigc_bench.predict.derivations import closed_form, modelled
 from aigc_bench.predict.fitting.calibration import Calibration
@@ -48,6 +57,9 @@ _WHOLE = message(
 _LITTLE = message(
     "requests in flight = requests/s x seconds of a request (Little 1961); what three closed forms differ by is shared out"
 )
+_MOVED = message(
+    "bytes of the prompt's cache over PCIe from the host, or over the link to the devices that decode (optioned_rows.py)"
+)
 
 
 class Served(Record):
@@ -58,6 +70,8 @@ class Served(Record):
     numbers: NumberFormat
     layout: Layout
     held: Holding
+    options: EngineOptions = EngineOptions()
+    cache_width: float = 2.0
 
     @property
     def fits(self) -> bool:
@@ -78,15 +92,17 @@ def served_offline(
     precision: str | None,
     calibration: Calibration,
     catalogue: Catalogue,
+    options: EngineOptions | None = None,
 ) -> Iterator[PredictedRow]:
     """Yield throughput, TTFT, TPOT and memory; all of them ``invalid`` where the batch does not fit.
 
     Raises ``UsageError`` in one line where the engine does not serve the case, or the layout is impossible.
     """
     text = precision or case.precision
-    served = served_case(case, spec, parallel=parallel, precision=precision, catalogue=catalogue)
+    served = served_case(case, spec, parallel=parallel, precision=precision, catalogue=catalogue, options=options)
     reasons = (
         f"layout:{words_of(served.layout)}",
+        *reasons_of(served.options),
         *format_reasons(served.numbers, spec),
         *(() if served.fits else (DOES_NOT_FIT,)),
     )
@@ -106,7 +122,8 @@ def served_offline(
             item="token",
             precision=text,
             reasons=reasons,
-            grade=grades.get(metric, "physics"),
+            # Published runs were made without such options.
+            grade="physics" if served.options != EngineOptions() else grades.get(metric, "physics"),
             largest_batch=largest,
         )
         # Where not even the weights fit there is no speed to tell.
@@ -124,7 +141,13 @@ def refuse_served_training(case: Case) -> None:
 
 
 def served_case(
-    case: Case, spec: AcceleratorSpec, *, parallel: Mapping[str, int], precision: str | None, catalogue: Catalogue
+    case: Case,
+    spec: AcceleratorSpec,
+    *,
+    parallel: Mapping[str, int],
+    precision: str | None,
+    catalogue: Catalogue,
+    options: EngineOptions | None = None,
 ) -> Served:
     """Return the case with its layout and what it holds; raises ``UsageError`` where the engine does not serve it."""
     refuse_served_training(case)
@@ -139,40 +162,52 @@ def served_case(
             ),
             message("Use --engine torch-eager or torch-compile."),
         )
-    options = registry.load("workloads", case.workload).options(case)
-    fields = type(options).model_fields
+    chosen = options or EngineOptions()
+    refuse_missing_layers(chosen, model=model)
+    settings = registry.load("workloads", case.workload).options(case)
+    fields = type(settings).model_fields
     query = PublishedQuery(
         family="llm", task="infer-online", model=model.name, language=model, gpu=spec.id, gpu_count=case.devices,
         precision=precision or case.precision, software=case.engine, concurrency=float(case.batch_size),
         metric="throughput", unit="",
-        input_len=float(options.prompt_len) if "prompt_len" in fields else None,
-        output_len=float(options.max_new_tokens) if "max_new_tokens" in fields else None,
+        input_len=float(settings.prompt_len) if "prompt_len" in fields else None,
+        output_len=float(settings.max_new_tokens) if "max_new_tokens" in fields else None,
     )  # fmt: skip
     numbers, engine = number_format_of(query, model), resolve_engine(case.engine).name
     refuse_lacking_format(numbers, spec)
     usable = catalogue.usable_memory(spec).value
+    width = cached_bytes(chosen, cache_bytes_per_element(numbers, engine=engine))
 
     def held(layout: Layout) -> Holding:
         return holding(
             model,
             spec,
             number_format=numbers,
-            cache_width=cache_bytes_per_element(numbers, engine=engine),
+            cache_width=width,
             layout=layout,
             batch=case.batch_size,
             tokens=(query.input_len or 1.0) + (query.output_len or 1.0),
             usable_bytes=usable,
+            besides_bytes=held_besides(chosen, model=model, numbers=numbers, layout=layout),
         )
 
     layout = chosen_layout(
         model,
         spec,
         engine=engine,
-        devices=case.devices,
+        devices=decoding_devices(chosen, devices=case.devices),
         ranks=parallel,
         fits=lambda one: held(one).largest_batch >= case.batch_size,
     )
-    return Served(query=query, model=model, numbers=numbers, layout=layout, held=held(layout))
+    return Served(
+        query=query.model_copy(update={"words": {CACHE_WORD: str(width)}}),
+        model=model,
+        numbers=numbers,
+        layout=apart(chosen, layout),
+        held=held(layout),
+        options=chosen,
+        cache_width=width,
+    )
 
 
 def _answers(served: Served, spec: AcceleratorSpec, *, calibration: Calibration) -> tuple[dict[str, Estimate], dict[str, Grade]]:
@@ -188,12 +223,15 @@ def _answers(served: Served, spec: AcceleratorSpec, *, calibration: Calibration)
         found[metric] = closed_form(estimate_rows([row], calibration=calibration)[0], row, unit=unit, key=f"{metric}.closed_form")
         grades[metric] = closed_form_grade(row, spec, calibration=calibration)
         limits[metric] = row.value(float(forms.roofline_log("language", forms.columns_of([row]))[0]))
-    return _consistent(found, served.query, limits=limits), grades
+    return _delayed(_consistent(found, served.query, limits=limits), served, spec), grades
 
 
 def _row(served: Served, spec: AcceleratorSpec, *, metric: str) -> ModelRow:
     """The question of one metric. Requests that are alone in their batch are not stalled by the prompts of others."""
-    row = language_row(served.query.model_copy(update={"metric": metric}), spec, layout=served.layout)
+    row = optioned(
+        language_row(served.query.model_copy(update={"metric": metric}), spec, layout=served.layout),
+        served.options, model=served.model, spec=spec, numbers=served.numbers, layout=served.layout,
+    )  # fmt: skip
     is_alone = served.query.concurrency is not None and served.query.concurrency <= served.layout.replicas * served.layout.streams
     return row.model_copy(update={"columns": {**row.columns, "is_static": 1.0}}) if metric == "tpot" and is_alone else row
 
@@ -215,6 +253,29 @@ def _consistent(found: Mapping[str, Estimate], query: PublishedQuery, *, limits:
     if longer < least:
         faster, longer = math.exp(-excess) / least, least
     return {name: _scaled(one, faster if name == "throughput" else longer, metric=name) for name, one in found.items()}
+
+
+def _delayed(found: Mapping[str, Estimate], served: Served, spec: AcceleratorSpec) -> dict[str, Estimate]:
+    """The answers with the time in which a prompt's cache travels: the first token is later, and the same requests make fewer."""
+    length, output = served.query.input_len or 1.0, served.query.output_len or 1.0
+    seconds = moved_s(served.options, model=served.model, spec=spec, input_len=length, width=served.cache_width)
+    if not seconds:
+        return dict(found)
+    first, each = found["ttft"], found.get("tpot")
+    whole = first.value + (output - 1) * (each.value if each else 0.0)
+    moved = given(seconds, "s", source=_MOVED, key="ttft.moved", title=message("transfer of the prompt's cache"))
+    later = modelled(
+        first.value + seconds,
+        first.low + seconds,
+        first.high + seconds,
+        unit="s",
+        derivation=Derivation("{0} + {1}", (first, moved)),
+    )
+    return {
+        **found,
+        "ttft": later,
+        "throughput": _scaled(found["throughput"], whole / (whole + seconds), metric="throughput.moved"),
+    }
 
 
 def _scaled(one: Estimate, factor: float, *, metric: str) -> Estimate:

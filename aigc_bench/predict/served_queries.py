@@ -11,6 +11,7 @@ from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Estimate
+from aigc_bench.predict.closed_form.engine_options import EngineOptions
 from aigc_bench.predict.engines import SERVED
 from aigc_bench.predict.model import description
 from aigc_bench.predict.precisions import refuse_lacking_precision
@@ -109,6 +110,7 @@ def predict_served(
     parallel: Mapping[str, int] | None = None,
     precision: str | None = None,
     max_batch: int | None = None,
+    options: EngineOptions | None = None,
 ) -> list[PredictedRow]:
     """Latencies, rates, use and goodput of the case as a service; raises ``UsageError`` where it cannot be answered."""
     traffic = traffic_of(load, case)
@@ -117,11 +119,12 @@ def predict_served(
         refuse_lacking_precision(case.precision, spec)
     try:
         servers, cautions, level = _served(
-            case, spec, traffic=traffic, slo=slo, model=model, parallel=parallel, precision=precision, max_batch=max_batch
-        )
+            case, spec, traffic=traffic, slo=slo, model=model, parallel=parallel, precision=precision, max_batch=max_batch,
+            options=options or EngineOptions(),
+        )  # fmt: skip
     except DoesNotFitError as problem:
         unfit = _unfit(case, precision=precision, why=problem.message)
-        return [unfit, *_described(case, unfit.case, precision=precision)]
+        return [unfit, *_described(case, unfit.case, precision=precision, options=options)]
     found = dict(level.figures)
     if level.highest_rate is not None:
         found["highest_rate"] = level.highest_rate
@@ -132,15 +135,15 @@ def predict_served(
     return [
         predicted_row(served, metric, estimate, item=item, name=name, reasons=cautions, precision=precision, grade=servers.grade)
         for metric, estimate in _in_order(found)
-    ] + _described(case, name, precision=precision)
+    ] + _described(case, name, precision=precision, options=options)
 
 
-def _described(case: Case, name: str, *, precision: str | None) -> list[PredictedRow]:
+def _described(case: Case, name: str, *, precision: str | None, options: EngineOptions | None) -> list[PredictedRow]:
     """The rows of the model's description, which hold whether the service fits or not."""
     served, item = case.model_copy(update={"scenario": "server"}), registry.load("workloads", case.workload).item
     return [
         predicted_row(served, metric, estimate, item=item, name=name, precision=precision, grade="physics")
-        for metric, estimate in description(case, precision=precision).items()
+        for metric, estimate in description(case, precision=precision, options=options).items()
     ]
 
 
@@ -154,11 +157,14 @@ def _served(
     parallel: Mapping[str, int] | None,
     precision: str | None,
     max_batch: int | None,
+    options: EngineOptions,
 ) -> tuple[Servers, tuple[str, ...], ServiceLevel]:
     """The servers of the case on the layout of the fewest ranks that keeps the SLO, else on the one that comes nearest to it."""
     best = None
-    for ranks in model.layouts(case, spec, traffic=traffic, parallel=parallel, precision=precision):
-        servers, cautions = model.servers(case, spec, traffic=traffic, parallel=ranks, precision=precision, max_batch=max_batch)
+    for ranks in model.layouts(case, spec, traffic=traffic, parallel=parallel, precision=precision, options=options):
+        servers, cautions = model.servers(
+            case, spec, traffic=traffic, parallel=ranks, precision=precision, max_batch=max_batch, options=options
+        )
         level = service_level(servers, traffic, slo=slo)
         highest = level.highest_rate.value if level.highest_rate is not None else math.inf
         if best is None or highest > best[0]:

@@ -104,7 +104,8 @@ def schedule(
             position += 1
     while waiting and not is_launching and not is_anyone_preempted and budget > 0 and len(running) < server.max_num_seqs:
         sequence = waiting[0]
-        tokens = min(sequence.target, budget)
+        sequence.computed = cached(server, sequence)
+        tokens = min(sequence.target - sequence.computed, budget)
         if not take_blocks(server, sequence, tokens, running):
             break
         running.append(waiting.pop(0))
@@ -128,15 +129,21 @@ def prompts_alone(
             budget -= tokens
     while waiting and budget > 0 and len(running) < server.max_num_seqs:
         sequence = waiting[0]
-        if not take_blocks(server, sequence, sequence.target, running):
+        sequence.computed = cached(server, sequence)
+        if not take_blocks(server, sequence, sequence.target - sequence.computed, running):
             break
         running.append(waiting.pop(0))
         if sequence.admitted_s is None:
             sequence.admitted_s = clock_s
-        tokens = min(sequence.target, budget)
+        tokens = min(sequence.target - sequence.computed, budget)
         scheduled.append((sequence, tokens))
         budget -= tokens
     return scheduled
+
+
+def cached(server: ServerModel, sequence: Sequence) -> int:
+    """Tokens that need not be read, which never are all."""
+    return min(int(server.prefix_hit_rate * sequence.target), sequence.target - 1)
 
 
 def take_blocks(server: ServerModel, sequence: Sequence, tokens: int, running: list[Sequence]) -> bool:

@@ -62,6 +62,13 @@ _AMOUNT = Amount()
 @click.option(
     "--set", "settings", multiple=True, metavar="K=V", help=message("A setting of the model family, such as prompt_len=2048.")
 )
+@click.option(
+    "--engine-option",
+    "options",
+    multiple=True,
+    metavar="K=V",
+    help=message("An option of a served engine: prefix_hit_rate, chunk_tokens, kv_cache, draft, prefill_devices ... (repeatable)."),
+)
 @click.option("--scenario", type=click.Choice(["offline", "server"]), default="offline", show_default=True)
 @click.option("--rate", type=_AMOUNT, metavar="R", help=message("Arrival rate in requests per second (server)."))
 @click.option("--slo-ttft", type=_AMOUNT, metavar="S", help=message("TTFT SLO in seconds (server)."))
@@ -110,6 +117,7 @@ def command(
     devices: int,
     parallel: str | None,
     settings: tuple[str, ...],
+    options: tuple[str, ...],
     scenario: str,
     key: str | None,
     as_json: bool,
@@ -129,7 +137,11 @@ def command(
     if changes and model is None:
         raise click.UsageError(message("--change overrides keys of the config.json of --model; add --model"))
     if profile is not None:
-        _refuse(context, with_profile=True, names=("mode", "engine", "precision", "batch_size", "devices", "parallel", "settings"))
+        _refuse(
+            context,
+            with_profile=True,
+            names=("mode", "engine", "precision", "batch_size", "devices", "parallel", "settings", "options"),
+        )
         _refuse(context, with_profile=True, names=("key",))
         _refuse(context, with_profile=True, names=("scenario", *_LOAD))
         found = api.predict_profile(profile, accelerators=accelerators, runs=runs)
@@ -139,6 +151,7 @@ def command(
         query = Query(
             what=what or "", model=model, changes=parse_settings(changes, option="--change"), mode=mode, engine=engine,
             precision=precision, batch_size=batch_size, devices=devices, parallel=parallel, settings=parse_settings(settings),
+            engine_options=parse_settings(options, option="--engine-option"),
             load=_load_of(context) if scenario == "server" else None,
         )  # fmt: skip
         found = api.predict(query, accelerators=accelerators, runs=runs)

@@ -99,8 +99,13 @@ _EIGHT_BIT_CACHE = ("tensorrt-llm", "tensorrt", "vllm", "sglang")
 """Engines whose published runs of such models cache eight bits: inferred from the load at which their requests begin to queue."""
 
 
-def cache_bytes_per_element(number_format: NumberFormat, *, engine: str) -> float:
-    """Bytes of a cached element: eight-bit where a serving engine runs an eight- or four-bit floating-point model, else sixteen."""
+def cache_bytes_per_element(number_format: NumberFormat, *, engine: str, stated: str | None = None) -> float:
+    """Bytes of a cached element: eight-bit where a serving engine runs an eight- or four-bit floating-point model, else sixteen.
+
+    ``stated`` are the bytes that an option of the engine sets, as text.
+    """
+    if stated is not None:
+        return float(stated)
     return 1.0 if engine in _EIGHT_BIT_CACHE and number_format.name in ("fp8", "fp4") else 2.0
 
 

@@ -87,8 +87,7 @@ _DEFAULT_LENGTHS = (400.0, 250.0)
 _NATIVE_FP8 = ("deepseek-v3", "kimi-k2", "minimax-m2.5")
 _RESERVING = ("tensorrt-llm", "tensorrt")
 """Engines that admit a request only when the cache holds its whole prompt and answer; others count on the mean in flight."""
-_PASS_TOKENS = 8192.0
-"""Tokens of prompts that engines read in one pass by default."""
+_PASS_TOKENS = 8192.0  # of prompts that engines read in one pass by default
 # Offline runs state no concurrency: an upper bound where the cache would hold more.
 _MAX_SEQUENCES = 2048.0
 _WIDE_ISLAND = 16
@@ -144,6 +143,7 @@ def is_unloaded(query: PublishedQuery) -> bool:
     return query.metric in SERVER_LATENCIES
 
 
+CACHE_WORD = "cache_element_bytes"
 LAYOUT_ASSUMED = "layout_assumed"
 """Other devices read the prompts, and how many is not stated: all that do not decode are taken for them."""
 
@@ -327,7 +327,7 @@ def _columns(
 ) -> dict[str, float]:
     """The terms of one decode step and one prefill, and how many sequences are in flight."""
     input_len, output_len = _lengths(query, model, aspect=aspect)
-    cache_bytes = language.cache_bytes_per_element(numbers, engine=engine.name)
+    cache_bytes = language.cache_bytes_per_element(numbers, engine=engine.name, stated=query.words.get(CACHE_WORD))
     try:
         tokens = language.cache_capacity_tokens(
             model, spec, number_format=numbers, layout=layout, cache_bytes=cache_bytes, context=input_len + output_len / 2

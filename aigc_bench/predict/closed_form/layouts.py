@@ -73,7 +73,7 @@ def possible_layouts(
 ) -> Iterator[Layout]:
     """Yield the layouts that keep what ``ranks`` state, from the fewest ranks of a replica to the most."""
     if "tp" in ranks or engine in _BY_LAYERS:
-        by_layers = {"pp": devices} if engine in _BY_LAYERS else {}
+        by_layers = {"pp": min(devices, model.num_layers)} if engine in _BY_LAYERS else {}
         yield stated_layout(model, engine=engine, ranks={**by_layers, **ranks}, devices=devices)
         return
     given = math.prod(ranks.get(name, 1) for name in ("pp", "dp", "cp"))

@@ -114,9 +114,14 @@ def pair_bytes_per_s(spec: AcceleratorSpec, *, devices: int) -> float:
     return min(network_bytes_per_s(spec), within) if link_class(spec, devices=devices) == "network" else within
 
 
-def _within(spec: AcceleratorSpec, *, devices: int) -> float:
+def host_bytes_per_s(spec: AcceleratorSpec) -> float:
+    """Return bytes per second and direction between a device and its host's memory."""
     # Generation 4 with 16 lanes where the datasheet is silent.
-    pcie = _PCIE_BYTES_PER_S.get(spec.pcie_gen or 4, 32e9) * (spec.pcie_lanes or 16) / 16
+    return _PCIE_BYTES_PER_S.get(spec.pcie_gen or 4, 32e9) * (spec.pcie_lanes or 16) / 16
+
+
+def _within(spec: AcceleratorSpec, *, devices: int) -> float:
+    pcie = host_bytes_per_s(spec)
     if spec.scale_up_bytes_per_s is None or not spec.has_scale_up_link:
         # Some datasheets state a link that is PCIe itself: never more than the slot gives.
         return min(pcie, spec.scale_up_bytes_per_s or pcie)

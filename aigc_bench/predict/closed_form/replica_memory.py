@@ -43,13 +43,15 @@ def holding(
     batch: int,
     tokens: float,
     usable_bytes: float,
+    besides_bytes: float = 0.0,
 ) -> Holding:
     """Return what ``batch`` requests of ``tokens`` tokens each, prompt and answer, hold on the devices of ``layout``.
 
     Every request is counted at its full length, because a batch that starts together ends together. ``cache_width`` is bytes
-    per cached element, ``usable_bytes`` what the driver offers on one device.
+    per cached element, ``usable_bytes`` what the driver offers on one device, ``besides_bytes`` what options of the engine take there.
     """
-    offered = spec.model_copy(update={"usable_memory_bytes": int(usable_bytes)})
+    # Engines give away a share of the memory, so that what is taken out of it weighs more than its own size.
+    offered = spec.model_copy(update={"usable_memory_bytes": max(1, int(usable_bytes - besides_bytes / language.USABLE_MEMORY))})
     capacity = language.cache_capacity_tokens(
         model, offered, number_format=number_format, layout=layout, cache_bytes=cache_width, context=tokens
     )
@@ -61,7 +63,7 @@ def holding(
     return Holding(
         weights_bytes=weights,
         cache_bytes=each * tokens * per_token,
-        beside_bytes=language.ENGINE_OVERHEAD_BYTES,
+        beside_bytes=language.ENGINE_OVERHEAD_BYTES + besides_bytes,
         usable_bytes=usable,
         largest_batch=int(capacity // tokens) * max(1, int(layout.replicas)),
     )

@@ -36,9 +36,11 @@ from aigc_bench.core.records import Estimate, Positive, Record
 from aigc_bench.core.units import quantity
 from aigc_bench.predict.closed_form import forms, language
 from aigc_bench.predict.closed_form.columns import ModelRow
+from aigc_bench.predict.closed_form.engine_options import EngineOptions, cached_bytes, reasons_of
 from aigc_bench.predict.closed_form.language import Layout
-from aigc_bench.predict.closed_form.language_rows import ENGINES, language_row, number_format_of
+from aigc_bench.predict.closed_form.language_rows import CACHE_WORD, ENGINES, language_row, number_format_of
 from aigc_bench.predict.closed_form.layouts import words_of
+from aigc_bench.predict.closed_form.optioned_rows import held_besides, moved_s, optioned
 from aigc_bench.predict.fitting.calibration import DEVICE_LEVELS, Calibration
 from aigc_bench.predict.fitting.effects import total_effects
 from aigc_bench.predict.fitting.grades import closed_form_grade
@@ -78,6 +80,11 @@ class Limits(Record):
     schedule: Schedule = "mixed"
     source: Sentence
 
+    def of(self, options: EngineOptions) -> Limits:
+        """Return the limits with the tokens of a step that the options set; a sequence needs one of them."""
+        tokens = options.chunk_tokens
+        return self if tokens is None else self.model_copy(update={"max_num_batched_tokens": tokens})
+
     @property
     def hides_launches(self) -> bool:
         """Return whether a pass is prepared while the device runs the one before: it delays what it reads and nothing else."""
@@ -110,19 +117,22 @@ def closed_form_server(
     usable: Estimate,
     calibration: Calibration,
     max_num_seqs: int | None = None,
+    options: EngineOptions | None = None,
 ) -> tuple[Servers, tuple[str, ...]]:
     """The server with its interval, and what was assumed for it.
 
-    ``query`` has the traffic's mean lengths, ``usable`` is the bytes that the driver offers on one device. Raises
+    ``query`` has the traffic's mean lengths, ``usable`` is the bytes that the driver offers on one device, ``options`` what the
+    engine is set to do. Raises
     ``NotPredictable`` where the form does not answer, ``DoesNotFitError`` where the weights leave no room for a cache.
     """
     # One replica: stages and replicas are added below as engines of their own.
     one = _Question(
         query=query.model_copy(update={"metric": "tpot", "gpu_count": layout.ranks, "concurrency": None, "batch": 1.0}),
         layout=layout.model_copy(update={"replicas": 1.0}),
+        options=options or EngineOptions(),
     )
     engine = resolve_engine(query.software)
-    limits = LIMITS.get(engine.name, _OTHER)
+    limits = LIMITS.get(engine.name, _OTHER).of(one.options)
     # Every sequence takes a token of the step's budget.
     places = min(max_num_seqs or limits.max_num_seqs, limits.max_num_batched_tokens)
     rows = {count: one.row(spec, sequences=float(count)) for count in _knots(limits.max_num_batched_tokens)}
@@ -150,7 +160,8 @@ def closed_form_server(
         schedule=limits.schedule,
         # Each stage of a pipeline counts as an engine (module docstring).
         replicas=max(1, int(layout.replicas)) * layout.streams,
-        front_end_s=constants[f"prompt_s.{name}"] + is_hidden * pass_s,
+        front_end_s=constants[f"prompt_s.{name}"] + is_hidden * pass_s + _moved_s(one, spec),
+        prefix_hit_rate=one.options.prefix_hit_rate,
         prompt_pass_s=0.0 if is_hidden else pass_s,
         # ``first_steps`` counts all decode steps before a first token; those that the simulation makes itself are taken off.
         front_end_steps=max(0.0, constants[f"first_steps.{name}"] + seldom - _SIMULATED_STEPS),
@@ -159,8 +170,9 @@ def closed_form_server(
     ends = zip(_ends(reference, calibration), room[1:], strict=True)
     fast, slow = (_bounding(likely, end, room=tokens) for end, tokens in ends)
     outside = (f"outside_calibrated_range:{column}" for column in outside_of(reference, calibration.ranges))
-    stated = (f"layout:{words_of(layout)}", *format_reasons(_model_of(one)[1], spec))
-    grade = closed_form_grade(reference, spec, calibration=calibration)
+    stated = (f"layout:{words_of(layout)}", *reasons_of(one.options), *format_reasons(_model_of(one)[1], spec))
+    is_usual = one.options == EngineOptions()
+    grade = closed_form_grade(reference, spec, calibration=calibration) if is_usual else "physics"
     return Servers(likely=likely, fast=fast, slow=slow, grade=grade), (*stated, *reference.caution, *outside)
 
 
@@ -169,11 +181,28 @@ class _Question(Record):
 
     query: PublishedQuery
     layout: Layout
+    options: EngineOptions = EngineOptions()
+
+    @property
+    def cache_width(self) -> float:
+        """Return bytes of a cached element."""
+        model, numbers = _model_of(self)
+        del model
+        return cached_bytes(
+            self.options, language.cache_bytes_per_element(numbers, engine=resolve_engine(self.query.software).name)
+        )
 
     def row(self, spec: AcceleratorSpec, *, sequences: float, **changes: object) -> ModelRow:
-        """Return the question's row with that many sequences in each batch that is under way."""
-        changed = self.query.model_copy(update={"batch": sequences * self.layout.streams, **changes})
-        return language_row(changed, spec, layout=self.layout)
+        """Return the question's row with that many sequences in each batch that is under way, as the engine's options have it.
+
+        The simulation leaves out what is in the cache itself, and reads prompts in chunks itself.
+        """
+        words = {CACHE_WORD: str(self.cache_width)}
+        changed = self.query.model_copy(update={"batch": sequences * self.layout.streams, "words": words, **changes})
+        left = self.options.model_copy(update={"prefix_hit_rate": 0.0, "chunk_tokens": None})
+        model, numbers = _model_of(self)
+        plain = language_row(changed, spec, layout=self.layout)
+        return optioned(plain, left, model=model, spec=spec, numbers=numbers, layout=self.layout)
 
 
 class DoesNotFitError(UsageError):
@@ -234,15 +263,19 @@ def _step_time(
     whole_s = forms.decode_and_prefill(forms.columns_of(prompts), constants)[1]
     linear_s = forms.decode_and_prefill(forms.columns_of([_without(row, "prefill_attention") for row in prompts]), constants)[1]
     # More tokens than sequences can decode are prompt tokens; decode_s[0] then is the floor of reading the weights.
-    seconds = np.maximum(np.where(counts <= places, decode_s, decode_s[0]), linear_s) * factor
-    context = reference.columns["input_len"] + reference.columns["output_len"] / 2
+    # A step that verifies a draft gives several tokens: its share of one of them is what a simulated step takes.
+    each_s = decode_s / one.options.tokens_a_step
+    seconds = np.maximum(np.where(counts <= places, each_s, each_s[0]), linear_s) * factor
+    context = (one.query.input_len or 1.0) + (one.query.output_len or 1.0) / 2
     return StepTime(
         # Effects by load bin may make the curve dip, and StepTime demands that more tokens never take less time.
         token_knots=tuple(zip(counts.tolist(), np.maximum.accumulate(seconds).tolist(), strict=True)),
-        per_context_s=_per_sequence(reference, "decode_cache", "decode_attention", calibration=calibration) / context,
+        per_context_s=_per_sequence(reference, "decode_cache", "decode_attention", calibration=calibration)
+        / context
+        / one.options.tokens_a_step,
         # A prompt of T tokens has T (T + 1) / 2 causal pairs; the longest prompt tells the difference best.
         per_pair_s=float(whole_s[-1] - linear_s[-1]) / (counts[-1] * (counts[-1] + 1) / 2),
-        per_sequence_s=_per_sequence(reference, "sequences", calibration=calibration),
+        per_sequence_s=_per_sequence(reference, "sequences", calibration=calibration) / one.options.tokens_a_step,
     )
 
 
@@ -269,16 +302,22 @@ def _ends(row: ModelRow, calibration: Calibration) -> tuple[float, float]:
 def _cache_tokens(one: _Question, spec: AcceleratorSpec, *, usable_bytes: float) -> int:
     """Tokens of cache of one replica over all of its devices; 0 where the weights alone do not fit."""
     model, numbers = _model_of(one)
+    besides = held_besides(one.options, model=model, numbers=numbers, layout=one.layout) / language.USABLE_MEMORY
     return int(
         language.cache_capacity_tokens(
             model,
-            spec.model_copy(update={"usable_memory_bytes": int(usable_bytes)}),
+            spec.model_copy(update={"usable_memory_bytes": max(1, int(usable_bytes - besides))}),
             number_format=numbers,
             layout=one.layout,
-            cache_bytes=language.cache_bytes_per_element(numbers, engine=resolve_engine(one.query.software).name),
+            cache_bytes=one.cache_width,
             context=(one.query.input_len or 1.0) + (one.query.output_len or 1.0) / 2,
         )
     )
+
+
+def _moved_s(one: _Question, spec: AcceleratorSpec) -> float:
+    model, _ = _model_of(one)
+    return moved_s(one.options, model=model, spec=spec, input_len=one.query.input_len or 1.0, width=one.cache_width)
 
 
 def _no_room(one: _Question, spec: AcceleratorSpec) -> DoesNotFitError:

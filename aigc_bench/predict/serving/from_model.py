@@ -25,9 +25,11 @@ from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Estimate, Record
 from aigc_bench.predict.closed_form.columns import NotPredictable
+from aigc_bench.predict.closed_form.engine_options import EngineOptions, cached_bytes, refuse_options
 from aigc_bench.predict.closed_form.language import Layout, cache_bytes_per_element
 from aigc_bench.predict.closed_form.language_rows import number_format_of
 from aigc_bench.predict.closed_form.layouts import possible_layouts, ranks_of
+from aigc_bench.predict.closed_form.optioned_rows import held_besides, refuse_missing_layers
 from aigc_bench.predict.closed_form.replica_memory import holding
 from aigc_bench.predict.engines import SERVED
 from aigc_bench.predict.fitting.calibration import Calibration, shipped_calibration
@@ -72,25 +74,30 @@ class ServiceModel:
         parallel: Mapping[str, int] | None = None,
         precision: str | None = None,
         max_batch: int | None = None,
+        options: EngineOptions | None = None,
     ) -> tuple[Servers, tuple[str, ...]]:
         """The case as a server, with its interval, and codes of what was assumed.
 
         Of the traffic only the mean lengths are used, and not the case's batch size: ``max_batch`` bounds the requests in flight
         of a replica (the size of a batch for families that are not language models, there 1 by default). All devices of the case
-        serve; ``parallel`` spreads a model over them, without it the fewest that hold it are a replica (``layouts``). Raises
+        serve; ``parallel`` spreads a model over them, without it the fewest that hold it are a replica (``layouts``).
+        ``options`` are those of a serving engine. Raises
         ``UsageError`` in one line where it cannot be served.
         """
-        lengths = mean_lengths(traffic)
+        lengths, chosen = mean_lengths(traffic), options or EngineOptions()
         # The whole records as text: two specs of one id may differ.
-        key = "|".join(map(str, (case.model_dump_json(), spec.model_dump_json(), lengths, parallel, precision, max_batch)))
+        key = "|".join(map(str, (case.model_dump_json(), spec.model_dump_json(), lengths, parallel, precision, max_batch, chosen)))
         if key not in self._known:
             # The scheduler makes the batches, not the case.
             batched = case.model_copy(update={"batch_size": max_batch or 1})
             if case.engine in SERVED and is_encoder(case):
+                refuse_options(chosen, case)
                 self._known[key] = self._encoder(batched, spec, parallel=parallel or {}, precision=precision, max_batch=max_batch)
             elif case.engine in SERVED:
                 query = _query(batched, spec, lengths=lengths, precision=precision)
-                self._known[key] = self._closed_form(query, spec, case=batched, parallel=parallel or {}, max_batch=max_batch)
+                self._known[key] = self._closed_form(
+                    query, spec, case=batched, parallel=parallel or {}, max_batch=max_batch, options=chosen
+                )
             else:
                 self._known[key] = self._traced(batched, spec, prompt_len=lengths[0], max_batch=max_batch)
         return self._known[key]
@@ -103,6 +110,7 @@ class ServiceModel:
         traffic: Traffic,
         parallel: Mapping[str, int] | None = None,
         precision: str | None = None,
+        options: EngineOptions | None = None,
     ) -> list[Mapping[str, int]]:
         """Return the layouts of the case that hold a request, from the fewest ranks a replica, as ranks for ``servers``.
 
@@ -113,16 +121,32 @@ class ServiceModel:
             return [stated]
         query = _query(case, spec, lengths=mean_lengths(traffic), precision=precision)
         usable_bytes = self._catalogue.usable_memory(spec).value
-        return [ranks_of(layout) for layout in _fitting(query, spec, parallel=stated, usable_bytes=usable_bytes)]
+        chosen = options or EngineOptions()
+        _refuse_apart(chosen)
+        found = _fitting(query, spec, parallel=stated, usable_bytes=usable_bytes, options=chosen)
+        return [ranks_of(layout) for layout in found]
 
     def _closed_form(
-        self, query: PublishedQuery, spec: AcceleratorSpec, *, case: Case, parallel: Mapping[str, int], max_batch: int | None
+        self,
+        query: PublishedQuery,
+        spec: AcceleratorSpec,
+        *,
+        case: Case,
+        parallel: Mapping[str, int],
+        max_batch: int | None,
+        options: EngineOptions,
     ) -> tuple[Servers, tuple[str, ...]]:
         usable = self._catalogue.usable_memory(spec)
-        found = list(_fitting(query, spec, parallel=parallel, usable_bytes=usable.value))
+        found = list(_fitting(query, spec, parallel=parallel, usable_bytes=usable.value, options=options))
         try:
             return closed_form_server(
-                query, spec, layout=found[0], usable=usable, calibration=self._calibration, max_num_seqs=max_batch
+                query,
+                spec,
+                layout=found[0],
+                usable=usable,
+                calibration=self._calibration,
+                max_num_seqs=max_batch,
+                options=options,
             )
         except NotPredictable as problem:
             raise UsageError(
@@ -192,20 +216,34 @@ def own_lengths(case: Case) -> tuple[FixedLength, FixedLength] | None:
     return FixedLength(tokens=options.prompt_len), FixedLength(tokens=options.max_new_tokens)
 
 
-def _fitting(query: PublishedQuery, spec: AcceleratorSpec, *, parallel: Mapping[str, int], usable_bytes: float) -> Iterator[Layout]:
+def _refuse_apart(options: EngineOptions) -> None:
+    """Raise ``UsageError`` where prompts are to be read by other devices: a simulated replica reads and decodes."""
+    if options.prefill_devices:
+        raise UsageError(
+            message("--engine-option prefill_devices: --scenario server simulates devices that read prompts and decode."),
+            message("Predict it offline at the requests in flight (--batch-size)."),
+        )
+
+
+def _fitting(
+    query: PublishedQuery, spec: AcceleratorSpec, *, parallel: Mapping[str, int], usable_bytes: float, options: EngineOptions
+) -> Iterator[Layout]:
     """Yield the layouts in which a request of the mean length fits next to the weights; the widest where it fits in none."""
     model = query.language
     assert model is not None, "a case has the description of its model"
+    refuse_missing_layers(options, model=model)
     engine, numbers = resolve_engine(query.software).name, number_format_of(query, model)
     refuse_lacking_format(numbers, spec)
     tokens = (query.input_len or 1.0) + (query.output_len or 1.0)
     possible = list(possible_layouts(model, spec, engine=engine, devices=query.gpu_count, ranks=parallel))
 
     def fits(layout: Layout) -> bool:
-        width = cache_bytes_per_element(numbers, engine=engine)
+        width = cached_bytes(options, cache_bytes_per_element(numbers, engine=engine))
+        besides = held_besides(options, model=model, numbers=numbers, layout=layout)
         held = holding(
-            model, spec, number_format=numbers, cache_width=width, layout=layout, batch=1, tokens=tokens, usable_bytes=usable_bytes
-        )
+            model, spec, number_format=numbers, cache_width=width, layout=layout, batch=1, tokens=tokens, usable_bytes=usable_bytes,
+            besides_bytes=besides,
+        )  # fmt: skip
         return held.largest_batch > 0
 
     yield from [layout for layout in possible if fits(layout)] or possible[-1:]

@@ -199,8 +199,9 @@ class Replica:
             admitted = self._admit(budget)
             if admitted is None:
                 break
-            chunks.append((admitted, admitted.computed))
-            budget -= admitted.computed
+            chunk = admitted.computed - self._cached(admitted.target)
+            chunks.append((admitted, chunk))
+            budget -= chunk
         tokens = sum(chunk for _, chunk in chunks)
         # ``computed`` already includes this chunk.
         pairs = sum(chunk_pairs(prefill.computed - chunk, num_tokens=chunk) for prefill, chunk in chunks)
@@ -282,15 +283,19 @@ class Replica:
         return self._kv.blocks_for(self._book.input_tokens[request] + self._book.output_tokens[request] - 1)
 
     def _held_at_first(self, prompt: int, *, budget: int) -> int:
-        """Tokens that an admitted prompt has blocks for: those of its first chunk, or all where nothing decodes meanwhile."""
+        """Tokens that an admitted prompt has blocks for: cached ones and a first chunk, or all where nothing decodes meanwhile."""
         # SGLang admits a prompt only where all of it fits, since no end of a sequence makes room between its chunks.
-        return min(prompt, budget) if self._decodes_meanwhile else prompt
+        return min(prompt, self._cached(prompt) + budget) if self._decodes_meanwhile else prompt
+
+    def _cached(self, prompt: int) -> int:
+        """Tokens of a prompt that are in the cache already; the last is always read, since it makes the first token."""
+        return min(int(self._server.prefix_hit_rate * prompt), prompt - 1)
 
     def _admit(self, budget: int) -> _Prefill | None:
         """The head of the queue with its first chunk, if its blocks are free; ``None`` leaves it where it is."""
         request = self._waiting[0]
         prompt = self._prompt_of(request)
-        chunk = min(prompt, budget)
+        computed = min(prompt, self._cached(prompt) + budget)
         blocks = self._blocks_to_admit(request, chunk=self._held_at_first(prompt, budget=budget))
         if not self._kv.has_room(blocks):
             return None
@@ -300,7 +305,7 @@ class Replica:
         # Only the first admission counts as the end of queueing.
         if math.isnan(self._book.admitted_s[request]):
             self._book.admitted_s[request] = self.clock_s
-        return _Prefill(request, chunk, prompt)
+        return _Prefill(request, computed, prompt)
 
     def _extend(self, prefill: _Prefill, *, budget: int) -> int:
         """The next chunk of the prompt under way; 0 where no block is free for it and it returned to the queue."""

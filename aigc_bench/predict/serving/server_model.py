@@ -26,7 +26,8 @@ class ServerModel(Record):
     decode steps a token is behind when it is seen (scheduling ahead, streaming): both are added to TTFT and end-to-end.
     ``prompt_pass_s`` is what it takes to launch a pass that reads prompts, however many it reads: the next one does not begin
     before, sequences decode meanwhile, and the first tokens of the pass are seen so much later.
-    ``first_token_factor`` is the ratio of published to simulated TTFTs; what it adds is added to end-to-end, too. Closed
+    ``first_token_factor`` is the ratio of published to simulated TTFTs; what it adds is added to end-to-end, too.
+    ``prefix_hit_rate`` of a prompt's tokens are cached when it is admitted and not read; blocks are counted for all. Closed
     arrivals stay on their replica under any ``routing``.
     """
 
@@ -44,6 +45,7 @@ class ServerModel(Record):
     prompt_pass_s: float = Field(default=0.0, ge=0)
     front_end_steps: float = Field(default=0.0, ge=0)
     first_token_factor: float = Field(default=1.0, gt=0)
+    prefix_hit_rate: float = Field(default=0.0, ge=0, lt=1)
 
     @model_validator(mode="after")
     def _can_run(self) -> Self:

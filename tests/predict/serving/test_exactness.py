@@ -46,6 +46,7 @@ def servers(draw: st.DrawFn) -> ServerModel:
         kv_capacity_tokens=draw(st.one_of(st.none(), st.integers(60 + block_size, 150))),
         block_size=block_size,
         kv_policy=draw(st.sampled_from(["preempt", "reserve"])),
+        prefix_hit_rate=draw(st.sampled_from([0.0, 0.5, 0.9])),
         schedule=draw(st.sampled_from(["mixed", "prompts_first"])),
         prompt_pass_s=draw(st.one_of(st.just(0.0), st.integers(0, 2000).map(lambda number: number * TICK_S))),
     )
