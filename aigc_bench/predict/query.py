@@ -55,7 +55,8 @@ class Query(Record):
     ``torch-eager`` by default. ``precision`` is bf16, and fp32 on a CPU, by default; served engines also know fp8, fp4, int8 and
     int4. ``batch_size`` is 1 by default; a served engine takes it as the requests in flight, under a ``load`` as their maximum.
     ``devices`` are all accelerators in use, ``parallel`` (``tp=4,pp=2``) those of one replica. ``settings`` are the family's own,
-    such as ``prompt_len``, ``engine_options`` those of a served engine (``closed_form.engine_options``). With a ``load`` the metrics are those of a service under these requests.
+    such as ``prompt_len``, ``engine_options`` those of a served engine (``closed_form.engine_options``). With a ``load`` the
+    metrics are those of a service under these requests.
     """
 
     what: str = ""

@@ -164,15 +164,7 @@ def served_case(
         )
     chosen = options or EngineOptions()
     refuse_missing_layers(chosen, model=model)
-    settings = registry.load("workloads", case.workload).options(case)
-    fields = type(settings).model_fields
-    query = PublishedQuery(
-        family="llm", task="infer-online", model=model.name, language=model, gpu=spec.id, gpu_count=case.devices,
-        precision=precision or case.precision, software=case.engine, concurrency=float(case.batch_size),
-        metric="throughput", unit="",
-        input_len=float(settings.prompt_len) if "prompt_len" in fields else None,
-        output_len=float(settings.max_new_tokens) if "max_new_tokens" in fields else None,
-    )  # fmt: skip
+    query = _query_of(case, spec, model=model, precision=precision)
     numbers, engine = number_format_of(query, model), resolve_engine(case.engine).name
     refuse_lacking_format(numbers, spec)
     usable = catalogue.usable_memory(spec).value
@@ -208,6 +200,18 @@ def served_case(
         options=chosen,
         cache_width=width,
     )
+
+
+def _query_of(case: Case, spec: AcceleratorSpec, *, model: LanguageModel, precision: str | None) -> PublishedQuery:
+    settings = registry.load("workloads", case.workload).options(case)
+    fields = type(settings).model_fields
+    return PublishedQuery(
+        family="llm", task="infer-online", model=model.name, language=model, gpu=spec.id, gpu_count=case.devices,
+        precision=precision or case.precision, software=case.engine, concurrency=float(case.batch_size),
+        metric="throughput", unit="",
+        input_len=float(settings.prompt_len) if "prompt_len" in fields else None,
+        output_len=float(settings.max_new_tokens) if "max_new_tokens" in fields else None,
+    )  # fmt: skip
 
 
 def _answers(served: Served, spec: AcceleratorSpec, *, calibration: Calibration) -> tuple[dict[str, Estimate], dict[str, Grade]]:

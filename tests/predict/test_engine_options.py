@@ -1,4 +1,4 @@
-"""Options of serving engines change a prediction as physics says, in the closed form and in the simulation; unknown ones are refused."""
+"""Options of serving engines change a prediction as physics says, in the closed form and in the simulation, or are refused."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from aigc_bench.predict.predicted import PredictedRow
     from aigc_bench.predict.query import RequestLoad
 
+_CASE = ("mode", "engine", "precision", "batch_size", "devices", "parallel", "settings", "options")
 _LOAD = ("rate", "slo_ttft", "slo_tpot", "slo_latency", "percentile", "lengths", "trace", "requests", "seed")
 
 _BATCH, _DEVICES, _REQUESTS = Count(most=MOST_ITEMS), Count(most=MOST_DEVICES), Count(most=MOST_REQUESTS)
@@ -137,13 +138,7 @@ def command(
     if changes and model is None:
         raise click.UsageError(message("--change overrides keys of the config.json of --model; add --model"))
     if profile is not None:
-        _refuse(
-            context,
-            with_profile=True,
-            names=("mode", "engine", "precision", "batch_size", "devices", "parallel", "settings", "options"),
-        )
-        _refuse(context, with_profile=True, names=("key",))
-        _refuse(context, with_profile=True, names=("scenario", *_LOAD))
+        _refuse(context, with_profile=True, names=(*_CASE, "key", "scenario", *_LOAD))
         found = api.predict_profile(profile, accelerators=accelerators, runs=runs)
     else:
         if scenario != "server":

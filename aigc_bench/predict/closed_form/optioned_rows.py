@@ -152,7 +152,7 @@ def draft_model(options: EngineOptions, *, model: LanguageModel) -> LanguageMode
     name = options.draft or ""
     found = language_named(name)
     if found is None:
-        raise UnknownNameError(message("draft"), name, known=(*OWN_DRAFTS, *language_presets()), where="--engine-option draft")
+        raise UnknownNameError(message("draft"), name, known=(*OWN_DRAFTS, *language_presets()), where="--engine-option")
     if found.total_params >= model.total_params:
         raise UsageError(
             message("--engine-option draft={name}: it is no smaller than the model.", name=name),

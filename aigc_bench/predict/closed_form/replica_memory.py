@@ -48,7 +48,8 @@ def holding(
     """Return what ``batch`` requests of ``tokens`` tokens each, prompt and answer, hold on the devices of ``layout``.
 
     Every request is counted at its full length, because a batch that starts together ends together. ``cache_width`` is bytes
-    per cached element, ``usable_bytes`` what the driver offers on one device, ``besides_bytes`` what options of the engine take there.
+    per cached element, ``usable_bytes`` what the driver offers on one device, ``besides_bytes`` what the engine's
+    options take there.
     """
     # Engines give away a share of the memory, so that what is taken out of it weighs more than its own size.
     offered = spec.model_copy(update={"usable_memory_bytes": max(1, int(usable_bytes - besides_bytes / language.USABLE_MEMORY))})

@@ -125,12 +125,7 @@ def closed_form_server(
     engine is set to do. Raises
     ``NotPredictable`` where the form does not answer, ``DoesNotFitError`` where the weights leave no room for a cache.
     """
-    # One replica: stages and replicas are added below as engines of their own.
-    one = _Question(
-        query=query.model_copy(update={"metric": "tpot", "gpu_count": layout.ranks, "concurrency": None, "batch": 1.0}),
-        layout=layout.model_copy(update={"replicas": 1.0}),
-        options=options or EngineOptions(),
-    )
+    one = _of_one_replica(query, layout, options=options or EngineOptions())
     engine = resolve_engine(query.software)
     limits = LIMITS.get(engine.name, _OTHER).of(one.options)
     # Every sequence takes a token of the step's budget.
@@ -169,11 +164,28 @@ def closed_form_server(
     )
     ends = zip(_ends(reference, calibration), room[1:], strict=True)
     fast, slow = (_bounding(likely, end, room=tokens) for end, tokens in ends)
-    outside = (f"outside_calibrated_range:{column}" for column in outside_of(reference, calibration.ranges))
-    stated = (f"layout:{words_of(layout)}", *reasons_of(one.options), *format_reasons(_model_of(one)[1], spec))
+    cautions = _cautions(one, spec, layout=layout, reference=reference, calibration=calibration)
+    # Published runs were made without such options.
     is_usual = one.options == EngineOptions()
     grade = closed_form_grade(reference, spec, calibration=calibration) if is_usual else "physics"
-    return Servers(likely=likely, fast=fast, slow=slow, grade=grade), (*stated, *reference.caution, *outside)
+    return Servers(likely=likely, fast=fast, slow=slow, grade=grade), cautions
+
+
+def _of_one_replica(query: PublishedQuery, layout: Layout, *, options: EngineOptions) -> _Question:
+    """The question of one replica: its stages, and other replicas, are engines of their own to the simulation."""
+    return _Question(
+        query=query.model_copy(update={"metric": "tpot", "gpu_count": layout.ranks, "concurrency": None, "batch": 1.0}),
+        layout=layout.model_copy(update={"replicas": 1.0}),
+        options=options,
+    )
+
+
+def _cautions(
+    one: _Question, spec: AcceleratorSpec, *, layout: Layout, reference: ModelRow, calibration: Calibration
+) -> tuple[str, ...]:
+    outside = (f"outside_calibrated_range:{column}" for column in outside_of(reference, calibration.ranges))
+    stated = (f"layout:{words_of(layout)}", *reasons_of(one.options), *format_reasons(_model_of(one)[1], spec))
+    return (*stated, *reference.caution, *outside)
 
 
 class _Question(Record):
