@@ -40,7 +40,8 @@ OPTIONS = {
     "show": ["--as", "--explain", "--gpu", "--help", "--json"],
     "compare": ["--all", "--fail-above", "--help", "--json"],
     "predict": (  # noqa: SIM905 - a list of them would take twenty lines
-        "--accelerator --batch-size --change --devices --engine --engine-option --explain --help --json --lengths --mode --model --out "
+        "--accelerator --batch-size --change --devices --engine --engine-option --explain --help --json --lengths --mode "
+        "--model --out "
         "--parallel "
         "--percentile --precision --profile --rate --requests --run --scenario --seed --set --slo-latency --slo-tpot "
         "--slo-ttft --trace"
