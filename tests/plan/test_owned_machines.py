@@ -19,7 +19,7 @@ from aigc_bench.plan.records.plan import Plan
 from aigc_bench.report.plan.plan_report import render_plan
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "extend-a100.toml"
-FEW = ("gh200_96gb", "l40s", "h100_sxm_80gb")
+FEW = ("rtx_pro_5000_bw_48gb",)
 
 
 @cache
