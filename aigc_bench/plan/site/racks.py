@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal
 
 from pydantic import Field
@@ -101,19 +102,22 @@ class _Space:
         self.load_kg = 0.0
         self.empty_kg = 0.0 if is_own else limits.empty_kg
         self.positions: list[Position] = []
+        self.most_w, self.most_heat_w = _most(limits.power_w), _most(limits.cooling_w)
+        self.most_kg, self.most_floor_kg = _most(limits.load_kg), _most(limits.floor_kg)
 
     def refuses(self, line: BillLine) -> Limit | None:
         """Return the first limit that one more of ``line`` would break."""
-        limits, weight = self.limits, self.load_kg + (line.weight_kg or 0.0)
-        checks: tuple[tuple[Limit, float, float | None], ...] = (
-            # The order decides which limit a refusal names.
-            ("height", _units(line), self.free_u),
-            ("power", self.peak_w + (line.peak_w or 0.0), limits.power_w),
-            ("cooling", self.heat_w + (line.heat_w or 0.0), limits.cooling_w),
-            ("weight", weight, limits.load_kg),
-            ("floor", weight + self.empty_kg, limits.floor_kg),
-        )
-        return next((name for name, needed, limit in checks if limit is not None and needed > limit * (1 + TOLERANCE)), None)
+        weight = self.load_kg + (line.weight_kg or 0.0)
+        # The order decides which limit a refusal names. Asked a million times for a hall of a thousand servers, so no tuples.
+        if _units(line) > self.free_u:
+            return "height"
+        if self.peak_w + (line.peak_w or 0.0) > self.most_w:
+            return "power"
+        if self.heat_w + (line.heat_w or 0.0) > self.most_heat_w:
+            return "cooling"
+        if weight > self.most_kg:
+            return "weight"
+        return "floor" if weight + self.empty_kg > self.most_floor_kg else None
 
     def add(self, line: BillLine, *, at_top: bool = False) -> None:
         """Place one of ``line`` at the lowest free unit, or at the highest."""
@@ -123,7 +127,7 @@ class _Space:
             self.top_u -= units
         else:
             self.bottom_u += units
-        self.positions.append(Position(key=line.key, name=line.name, bottom_u=bottom, height_u=units))
+        self.positions.append(_position(line.key, line.name, bottom, units))
         self.free_u -= units
         self.peak_w += line.peak_w or 0.0
         self.heat_w += line.heat_w or 0.0
@@ -141,6 +145,17 @@ class _Space:
             heat_w=self.heat_w,
             weight_kg=self.load_kg + self.empty_kg,
         )
+
+
+def _most(limit: float | None) -> float:
+    """Return a limit with its tolerance; infinite where there is none."""
+    return math.inf if limit is None else limit * (1 + TOLERANCE)
+
+
+@lru_cache(maxsize=4096)
+def _position(key: str, name: str, bottom_u: int, height_u: int) -> Position:
+    """Return a place in a rack; the racks of a hall repeat a few of them."""
+    return Position(key=key, name=name, bottom_u=bottom_u, height_u=height_u)
 
 
 def lay_out(lines: Sequence[BillLine], *, limits: RackLimits) -> Layout:
