@@ -107,16 +107,16 @@ def _on_the_link(
 
 
 def _of_jobs(context: Context) -> dict[str, Estimate]:
-    """Return bit/s of a machine that jobs read and write beyond it: their data where these are not on its own disks."""
+    """Return bit/s of a machine for the data of jobs, which come from elsewhere, and for checkpoints that are stored elsewhere."""
     found: dict[str, Estimate] = {}
     is_away = context.kind == "cloud" or (context.room is not None and context.room.is_data_shared)
-    for load in context.loads if is_away else ():
+    for load in context.loads:
         job = context.job(load)
         if job is None or load.busy_machines.value <= 0:
             continue
         capability = context.capability(load)
         found[message("data of {name}", name=load.name)] = feeding_bits_per_s(job, capability)
-        saved = checkpoint_bits_per_s(job, load, capability, context.rules)
+        saved = checkpoint_bits_per_s(job, load, capability, context.rules) if is_away else None
         if saved is not None:
             found[message("a checkpoint of {name} while it is written", name=load.name)] = saved
     return found

@@ -9,9 +9,11 @@ from aigc_bench.plan.money.kept_and_sent import lines_of
 from aigc_bench.plan.records.assessment import Assessment, CostLine
 from aigc_bench.plan.records.loads import Pool
 from aigc_bench.plan.site.storage_system import DRIVE_BYTES
+from aigc_bench.plan.sizing.fleets import DAYS_PER_YEAR
 from aigc_bench.plan.sizing.stored_data import StoredData, is_shared, server_disk_bytes, stored_data
-from aigc_bench.plan.stats.estimates import counted, estimate, named, plus, times, total
+from aigc_bench.plan.stats.estimates import counted, estimate, named, plus, scaled, times, total
 
+DAY_S = 86_400.0
 OWN_DISKS, SHARED = message("own disks of a server"), message("shared storage")
 
 
@@ -74,7 +76,7 @@ class StorageFactor(Factor):
         """Return what a provider bills for the data kept with it and for what leaves it."""
         if context.kind != "cloud" or context.transfers is None:
             return ()
-        kept = total(list(_all_data(context).values()), unit=self.unit)
+        kept = total(list(_kept(context).values()), unit=self.unit)
         return lines_of(context.transfers, context.demand, kept=kept, loads=[load.name for load in context.loads])
 
     def _on_the_providers(self, context: Context) -> Assessment:
@@ -98,6 +100,18 @@ def _all_data(context: Context) -> dict[str, Estimate]:
     abilities = {load.name: context.capability(load) for load in context.loads}
     data = stored_data(context.demand, abilities, machine=context.machine, rules=context.rules)
     return {**data.spread, **data.whole}
+
+
+def _kept(context: Context) -> dict[str, Estimate]:
+    """Return the bytes that lie at a provider in the mean of the year: the files of a job that runs once go with it."""
+    parts = _all_data(context)
+    for job in context.demand.jobs:
+        # What runs every year keeps its data in between.
+        if job.runs_per_day * DAYS_PER_YEAR < 1:
+            share = min(1.0, job.window_s * job.runs_per_day / DAY_S)
+            files = (message("data set, {load}", load=job.name), message("checkpoints, {load}", load=job.name))
+            parts |= {name: scaled(parts[name], share) for name in files if name in parts}
+    return parts
 
 
 def _is_shared(context: Context) -> bool:

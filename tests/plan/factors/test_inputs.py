@@ -77,6 +77,7 @@ def test_network_by_hand() -> None:
             "payload share of the link": 0.9,
             "traffic of all services": TRAFFIC,
             "link rate": 1e9,
+            "data of training": 25.0 * 4 * 8,
             "gradients and weights between servers, training": exchanged,
             "compute network of an accelerator": 1e11,
         }

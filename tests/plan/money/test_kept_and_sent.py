@@ -54,3 +54,17 @@ def test_every_rent_of_a_training_plan_pays_for_its_data_beside_its_instances() 
         keys = [line.key for line in option.costs]
         assert ("storage" in keys) is (option.kind == "cloud"), option.server
         assert option.opex_usd_per_year.value <= sum(line.usd_per_year.value for line in option.costs) * (1 + 1e-9)
+
+
+def test_the_files_of_a_run_that_comes_once_are_paid_for_its_window() -> None:
+    """Thirty days of three years for one run, all days for a run that comes back."""
+
+    def stored_usd(every: str) -> float:
+        text = (
+            'name = "run"\navailability = 0.99\n[[training]]\nname = "run"\nworkload = "gpt"\npreset = "llama-2-7b"\n'
+            f'method = "pretraining"\ntokens = 1e11\ndeadline = "30d"\n{every}'
+        )
+        rents = [one for one in plan_of(text, accelerators=("h100_sxm_80gb",)).options if one.kind == "cloud" and not one.parts]
+        return max(line.usd_per_year.value for one in rents for line in one.costs if line.key == "storage")
+
+    assert stored_usd("") == pytest.approx(stored_usd('every = "60d"\n') * 30 / (3 * 365.25), rel=1e-6)
