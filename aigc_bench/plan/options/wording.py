@@ -75,17 +75,28 @@ def rent_words(option: Option) -> list[str]:
 
 def _rent_words(rent: Rent) -> str:
     each, size = rent.usd_per_accelerator_hour.value, rent.accelerators_per_instance.value
-    given = {
-        "most": plural("{count:,} instance", "{count:,} instances", count=rent.instances_at_most),
-        "of": "" if size == 1 else message(" of {size:g} GPUs", size=size),
-        "price": quantity(each, "usd/GPU-h"),
-        "provider": rent.provider or message("a provider"),
-        "region": f" ({rent.region})" if rent.region else "",
-    }
+    most = plural("{count:,} instance", "{count:,} instances", count=rent.instances_at_most)
+    of = "" if size == 1 else message(" of {size:g} GPUs", size=size)
+    price, provider = quantity(each, "usd/GPU-h"), rent.provider or message("a provider")
+    region = f" ({rent.region})" if rent.region else ""
     if rent.term not in ELASTIC:
-        return message("reserve {most}{of}, pay for all of them at all hours at {price} from {provider}{region}", **given)
-    mean = f"{rent.instances_mean.value:.3g}"
-    return message("reserve up to {most}{of}, pay for {mean} in the mean at {price} from {provider}{region}", mean=mean, **given)
+        return message(
+            "reserve {most}{of}, pay for all of them at all hours at {price} from {provider}{region}",
+            most=most,
+            of=of,
+            price=price,
+            provider=provider,
+            region=region,
+        )
+    return message(
+        "reserve up to {most}{of}, pay for {mean} in the mean at {price} from {provider}{region}",
+        most=most,
+        of=of,
+        mean=f"{rent.instances_mean.value:.3g}",
+        price=price,
+        provider=provider,
+        region=region,
+    )
 
 
 def reserve_words(option: Option, *, confidence: float) -> list[str]:
