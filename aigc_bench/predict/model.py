@@ -180,6 +180,15 @@ def _traced(
     fit_reasons = _fits(memory["p_fits"])
     reasons = (*_grounds(case, posterior, machine=machine_of(spec)), *_host_reasons(case, spec, trace), *fit_reasons)
     grade = grade_of(reasons)
+    largest = None
+    if DOES_NOT_FIT in fit_reasons:
+        one = case.model_copy(update={"batch_size": 1})
+        alone = (
+            memory
+            if case.batch_size == 1
+            else _memory(one, spec, executed_trace(one), catalogue=catalogue, posterior=posterior, libraries=libraries)
+        )
+        largest = largest_batch(alone, memory, batch=case.batch_size, usable_bytes=catalogue.usable_memory(spec).value)
     rate = _scaled_inverse(step, items, unit=f"{trace.item}s/s")
     rows = {"throughput": record(rate, Derivation("{0} / {1}", (made, step))), "step_time": step}
     rows |= {f"stage_time.{name}": time for name, time in times.items()}
@@ -193,10 +202,8 @@ def _traced(
             unit="s",
             derivation=Derivation("{0} * {1} * {2} / {3}", (batch, devices_of(case), step, made)),
         )
-    for metric, estimate in rows.items():
-        yield predicted_row(case, metric, estimate, item=trace.item, reasons=reasons, grade=grade)
-    for metric, estimate in memory.items():
-        yield predicted_row(case, metric, estimate, item=trace.item, reasons=reasons, grade=grade)
+    for metric, estimate in {**rows, **memory}.items():
+        yield predicted_row(case, metric, estimate, item=trace.item, reasons=reasons, grade=grade, largest_batch=largest)
     yield from _power_rows(case, spec, trace, step, made=made, reasons=reasons, posterior=posterior)
 
 
@@ -320,6 +327,24 @@ def _memory(
     size = restated(usable, key="usable_memory", title=message("usable memory of the device"))
     likely = Derivation(None, (*peaks.values(), size), FITS)
     return peaks | {"p_fits": modelled(min(fits), min(fits), min(fits), unit="fraction", derivation=likely)}
+
+
+def largest_batch(alone: Mapping[str, Estimate], asked: Mapping[str, Estimate], *, batch: int, usable_bytes: float) -> int | None:
+    """Return the largest batch whose peaks fit, from those of one item and of a ``batch`` that does not; ``None`` where none does.
+
+    Live tensors grow by the same bytes with every item, so that two traces tell all between them.
+    """
+    fitting = batch - 1
+    for metric, peak in asked.items():
+        if metric == "p_fits":
+            continue
+        room = usable_bytes - alone[metric].value
+        if room < 0 or batch == 1:
+            return None
+        each = (peak.value - alone[metric].value) / (batch - 1)
+        if each > 0:
+            fitting = min(fitting, 1 + int(room / each))
+    return fitting or None
 
 
 def probability_to_fit(peak: LogEstimate, usable: Estimate) -> float:
