@@ -98,6 +98,24 @@ def test_more_mean_traffic_at_the_same_peak_never_costs_less(growth: str) -> Non
             assert before is None or one.tco_usd.value >= before * (1 - 1e-9), one.server
 
 
+def test_more_requests_never_cost_less_on_any_terms() -> None:
+    plans = [plan_of(chat(f"rate = {rate}\nduty = 0.3"), accelerators=FEW) for rate in (3, 12, 40, 90, 200)]
+    least = [_least_by_terms(plan) for plan in plans]
+    for few, many in itertools.pairwise(least):
+        assert min(few.values()) <= min(many.values())
+        for terms, cost in many.items():
+            assert cost >= few.get(terms, 0.0) * (1 - 1e-9), terms
+
+
+def _least_by_terms(plan: Plan) -> dict[tuple[str, str, str | None], float]:
+    found: dict[tuple[str, str, str | None], float] = {}
+    for one in plan.options:
+        if one.accepted:
+            terms = (one.kind, one.term, one.accelerator)
+            found[terms] = min(one.tco_usd.value, found.get(terms, math.inf))
+    return found
+
+
 DAYS = st.floats(0.05, 1.0).map(day_of)
 SERVICES = st.builds(
     lambda busy, beyond, replica, day: RunningService(
