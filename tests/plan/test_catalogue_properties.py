@@ -278,6 +278,7 @@ UNITS = {
         "fraction/year",
         "steps",
     ),
+    *("B/month", "usd/B-month", "usd/instance-h"),
     *("request/s", "request/min", "request/year", "instances", "cores", "GPU-h", "degC"),
 }
 OF_ITEMS = ("{}s", "{}s/s", "{}s/year", "{}s/request", "{}/request", "{}/answer", "B/{}", "usd/{}", "kgCO2e/{}")
@@ -341,5 +342,6 @@ def test_an_enormous_demand_is_answered_or_refused_by_name(name: str) -> None:
     bought = [option for option in found.options if option.kind in ("owned", "colocated")]
     assert bought
     for option in bought:
-        assert not option.accepted
-        assert any(reason.split(":")[0] in {*option.factors, "space"} for reason in option.reasons), option.reasons
+        # Ten million embeddings a second are a hundred servers, which a hall holds.
+        assert option.accepted == (name == "search")
+        assert option.accepted or any(reason.split(":")[0] in {*option.factors, "space"} for reason in option.reasons)

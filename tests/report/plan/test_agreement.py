@@ -12,7 +12,7 @@ import pytest
 
 from aigc_bench.cli.plan_screen import screen
 from aigc_bench.core.records import Record
-from aigc_bench.core.units import probability_text, quantity
+from aigc_bench.core.units import money_in, probability_text, quantity
 from aigc_bench.plan.output.contract import contract, write_files
 from aigc_bench.plan.output.plan_view import PlanView, plan_view
 from aigc_bench.plan.output.shown_number import Shown, ShownProbability
@@ -26,6 +26,13 @@ NOT_ON_THE_PAGE = (".tpot_s",)
 @pytest.fixture(scope="module")
 def view(plan: Plan) -> PlanView:
     return plan_view(plan)
+
+
+@pytest.fixture(autouse=True)
+def _currency(view: PlanView) -> Iterator[None]:
+    """Amounts are compared as their reader sees them."""
+    with money_in(view.plan.demand.finance.shown_in):
+        yield
 
 
 def shown(value: object) -> Iterator[Shown | ShownProbability]:
