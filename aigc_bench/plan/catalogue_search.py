@@ -30,7 +30,6 @@ from aigc_bench.plan.records.machine import Capability, Machine
 from aigc_bench.plan.records.plan import Option, Refusal
 from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.risk.analysis import context_of
-from aigc_bench.plan.risk.ranking import FEW
 from aigc_bench.plan.risk.safer import servers_more
 from aigc_bench.plan.risk.scenarios import NUM_SCENARIOS, ScenarioContext, drifts_from
 from aigc_bench.plan.search.candidates import Candidates
@@ -118,8 +117,10 @@ def search_of(
             catalogue=catalogue, day=on, measured=own, place=place_of(demand, catalogue=catalogue), limits=demand.constraints
         ),
         context=context_of(demand, rules, drifts_from(catalogue), num=NUM_SCENARIOS, seed=seed),
-        # A part of the scenarios tells settings apart; margins are found in all of them.
-        settings=JointSettings(rules=rules, context=context_of(demand, rules, drifts_from(catalogue), num=FEW, seed=seed)),
+        # All scenarios, as for the margin: a few of them would take settings that miss the confidence by sampling error.
+        settings=JointSettings(
+            rules=rules, context=context_of(demand, rules, drifts_from(catalogue), num=NUM_SCENARIOS, seed=seed)
+        ),
     )
 
 
