@@ -18,6 +18,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.plan.hardware.hosts import Host, allowed, hosts, is_announced, place_of, specs_of, why_not_sold
 from aigc_bench.plan.hardware.measured_runs import MeasuredMachine, best_measured
 from aigc_bench.plan.hardware.server_match import rest_of_node_w
+from aigc_bench.plan.joint_settings import JointSettings
 from aigc_bench.plan.options.api import api_options
 from aigc_bench.plan.options.assemble import Procurement, make_option, ranked
 from aigc_bench.plan.options.measured_options import Examined
@@ -33,7 +34,7 @@ from aigc_bench.plan.risk.safer import servers_more
 from aigc_bench.plan.risk.scenarios import NUM_SCENARIOS, ScenarioContext, drifts_from
 from aigc_bench.plan.search.candidates import Candidates
 from aigc_bench.plan.search.load_candidates import Models, candidates_for, capability_of
-from aigc_bench.plan.search.selection import SelectionTerms, cheapest_usd_per_year, choose, spare_of
+from aigc_bench.plan.search.selection import SelectionTerms, cheapest_usd_per_year, choose
 from aigc_bench.plan.sizing.fleets import job_load, service_load
 from aigc_bench.plan.stats.estimates import bounded, named, plus, scaled
 from aigc_bench.predict.fitting.calibration import shipped_calibration
@@ -116,6 +117,10 @@ def search_of(
             catalogue=catalogue, day=on, measured=own, place=place_of(demand, catalogue=catalogue), limits=demand.constraints
         ),
         context=context_of(demand, rules, drifts_from(catalogue), num=NUM_SCENARIOS, seed=seed),
+        # All scenarios, as for the margin: a few of them would take settings that miss the confidence by sampling error.
+        settings=JointSettings(
+            rules=rules, context=context_of(demand, rules, drifts_from(catalogue), num=NUM_SCENARIOS, seed=seed)
+        ),
     )
 
 
@@ -144,6 +149,7 @@ class HostSearch:
     models: Models
     market: Market
     context: ScenarioContext
+    settings: JointSettings
 
     def options_of(self, host: Host, found: Sequence[LoadCandidates]) -> tuple[list[Option], list[str]]:
         """Return the best option of every procurement of this host, or the reasons why there is none.
@@ -155,11 +161,15 @@ class HostSearch:
         # Kept for all terms of this host: most of them choose the same rows.
         known: dict[tuple[str, int], Capability] = {}
         for terms in self.market.terms_of(host, demand=self.demand, is_alone=len(found) == 1):
-            chosen = [self._chosen(one, host, known, terms=terms) for one in found]
-            missing = [one.workload.name for one, pick in zip(found, chosen, strict=True) if pick is None]
-            if missing:
-                return [], [message("{missing}: the performance model does not support this accelerator", missing=missing[0])]
-            made += self._options(host, [pick for pick in chosen if pick is not None], terms=terms)
+            before: list[tuple[Capability, str | None] | None] = []
+            for confidence in self._confidences():
+                chosen = [self._chosen(one, host, known, terms=terms, confidence=confidence) for one in found]
+                missing = [one.workload.name for one, pick in zip(found, chosen, strict=True) if pick is None]
+                if missing:
+                    return [], [message("{missing}: the performance model does not support this accelerator", missing=missing[0])]
+                if chosen != before:
+                    made += self._options(host, [pick for pick in chosen if pick is not None], terms=terms)
+                before = chosen
         if not made:
             limits = self.demand.constraints
             if limits.providers or limits.regions or limits.data_residency:
@@ -204,7 +214,11 @@ class HostSearch:
         None where the performance model does not support a load on this host.
         """
         known: dict[tuple[str, int], Capability] = {}
-        chosen = [pick for one in found if (pick := self._chosen(one, host, known, terms=terms)) is not None]
+        chosen = [
+            pick
+            for one in found
+            if (pick := self._chosen(one, host, known, terms=terms, confidence=self._confidences()[-1])) is not None
+        ]
         if len(chosen) < len(found):
             return []
         capabilities, refusals = [capability for capability, _ in chosen], [why for _, why in chosen if why]
@@ -221,10 +235,24 @@ class HostSearch:
         demand = demand.model_copy(update={"constraints": limits})
         return replace(self, demand=demand, context=replace(self.context, demand=demand))
 
+    def _confidences(self) -> tuple[float, ...]:
+        """Return the confidences for which each service is set: the demanded one, and what several of them need together.
+
+        Services share scenarios, so their joint confidence lies between that of independent ones and that of each; both are made.
+        """
+        whole, services = self.demand.constraints.confidence, len(self.demand.services)
+        return (whole, whole ** (1 / services)) if services > 1 and whole > 0 else (whole,)
+
     def _chosen(
-        self, one: LoadCandidates, host: Host, known: dict[tuple[str, int], Capability], *, terms: SelectionTerms
+        self,
+        one: LoadCandidates,
+        host: Host,
+        known: dict[tuple[str, int], Capability],
+        *,
+        terms: SelectionTerms,
+        confidence: float,
     ) -> tuple[Capability, str | None] | None:
-        """Return the cheapest setting, if possible with reserves of time and memory for the predictor's error."""
+        """Return the setting whose accelerators cost least at the demanded confidence, margin included."""
         if one.candidates is None:
             return None
         pick = partial(choose, one.workload, one.candidates, host=host, demand=self.demand, rules=self.rules)
@@ -236,11 +264,18 @@ class HostSearch:
         if chosen is None:
             return None
         capability = self._capability(one, host, chosen.row, known)
-        # A second choice with time and memory to spare; where none has them, the margin of servers has to do.
-        if chosen.refusal is None and self.demand.constraints.confidence > 0:
-            safer = pick(spare=spare_of(capability), terms=terms)
-            if safer is not None and safer.refusal is None:
-                chosen, capability = safer, self._capability(one, host, safer.row, known)
+        # Batch and margin are chosen together: a setting with time to spare needs fewer machines for slow scenarios.
+        if chosen.refusal is None and confidence > 0:
+            capability = self.settings.best(
+                one.workload,
+                one.candidates,
+                host=host,
+                demand=self.demand,
+                terms=terms,
+                confidence=confidence,
+                cheapest=capability,
+                capability=lambda row: self._capability(one, host, row, known),
+            )
         measured = best_measured(one.workload, host.spec.id, measured=self.models.measured, predicted=capability)
         return measured.model_copy(update={"case": f"{one.workload.name}: {measured.case}"}), chosen.refusal
 

@@ -32,6 +32,8 @@ from aigc_bench.predict.fitting.effects import Floats
 ALMOST = 1e-9
 WHOLE_SERVER = 8
 """Accelerators from which on an instance is a server of its own, which clouds join to clusters for training."""
+MORE_SLACK = 1.02
+"""A setting is tried again only with this much more time to spare (assumed): each costs a sample of the queue."""
 LAST = 1e6
 """Weight that puts rows with a power limit behind all others."""
 
@@ -88,15 +90,11 @@ def choose(
 ) -> Choice | None:
     """Return the best row for a host; ``None`` where there is no row of its accelerator."""
     left, given = spare or Spare(), terms or SelectionTerms()
-    slo, limit = slo_of(workload), _most_devices(workload, host)
-    # A replica that serves needs the links of one machine, and so one instance.
-    if given.instance is not None and not (workload.mode == "train" and given.instance >= WHOLE_SERVER):
-        limit = min(limit, given.instance)
+    slo, limit = slo_of(workload), _most_of_replica(workload, host, given)
     rows = found.of(host.spec.id) & (found.devices <= limit)
     if not rows.any():
         return None
-    work = work_per_s(workload, demand, rules) / (1 - _lost(workload, found, demand, rules))
-    cost = accelerators(work, found) if given.kind == "cloud" else usd_per_year(work, found, host=host, demand=demand, terms=given)
+    cost = costs_of(workload, found, host=host, demand=demand, terms=given, rules=rules)
     good = rows & found.fits_with(left.memory) & found.meets(slo, slower=left.time)
     if good.any():
         return Choice(row=_least(np.where(good, cost, np.inf)), refusal=None)
@@ -106,6 +104,68 @@ def choose(
     if not fitting.any():
         return Choice(row=_least(np.where(rows, found.memory_bytes / found.usable_bytes, np.inf)), refusal=refusal)
     return Choice(row=_least(np.where(fitting, _overrun(found, workload), np.inf)), refusal=refusal)
+
+
+def costs_of(
+    workload: Service | Job,
+    found: Candidates,
+    *,
+    host: Host,
+    demand: Demand,
+    terms: SelectionTerms,
+    rules: Rules | None,
+    at_least: float = 0.0,
+) -> Floats:
+    """Return what settings are compared by, for every row: USD per year, of rents accelerators; with ``at_least`` accelerators."""
+    work = work_per_s(workload, demand, rules) / (1 - _lost(workload, found, demand, rules))
+    if terms.kind == "cloud":
+        return accelerators(work, found, at_least=at_least)
+    return usd_per_year(work, found, host=host, demand=demand, terms=terms, at_least=at_least)
+
+
+def settings_by_slack(
+    workload: Service | Job,
+    found: Candidates,
+    *,
+    host: Host,
+    demand: Demand,
+    terms: SelectionTerms,
+    rules: Rules,
+    memory: float = 1.0,
+) -> list[tuple[int, float]]:
+    """Return rows that fit and are in time with what they cost, the cheapest first; each later one has more time to spare.
+
+    ``memory`` times the predicted memory has to fit, where some row has so much.
+    """
+    rows = found.of(host.spec.id) & (found.devices <= _most_of_replica(workload, host, terms))
+    cost = costs_of(workload, found, host=host, demand=demand, terms=terms, rules=rules)
+    slack = 1 / np.maximum(_worst(found, workload), 1e-9)
+    good = rows & found.meets(slo_of(workload))
+    roomy = good & found.fits_with(memory)
+    at = np.flatnonzero(roomy if roomy.any() else good & found.fits)
+    # Of rows of one cost the one with more slack is enough.
+    order = at[np.lexsort((-slack[at], cost[at]))]
+    # A row that costs more and has no more slack is never better.
+    best = np.maximum.accumulate(np.concatenate(([0.0], slack[order])))
+    return [(int(row), float(cost[row])) for row, before in zip(order, best, strict=False) if slack[row] > before * MORE_SLACK]
+
+
+def _worst(found: Candidates, workload: Service | Job) -> Floats:
+    """Return the largest share of a latency bound that a request without queueing takes; 0 without a bound."""
+    slo, worst = slo_of(workload), np.zeros(len(found))
+    for limit, column in ((slo.ttft_s, found.ttft_s), (slo.tpot_s, found.tpot_s), (slo.latency_s, found.latency_s)):
+        if limit is not None:
+            worst = np.maximum(worst, np.nan_to_num(column / limit, nan=0.0))
+    return worst
+
+
+def _most_of_replica(workload: Service | Job, host: Host, terms: SelectionTerms) -> int:
+    """Return the maximum ranks of one replica on those terms."""
+    limit = _most_devices(workload, host)
+    # A replica that serves needs the links of one machine, and so one instance.
+    if terms.instance is not None and not (workload.mode == "train" and terms.instance >= WHOLE_SERVER):
+        limit = min(limit, terms.instance)
+    return limit
 
 
 def _most_devices(workload: Service | Job, host: Host) -> int:
@@ -130,9 +190,15 @@ def _lost(workload: Service | Job, found: Candidates, demand: Demand, rules: Rul
 
 
 def usd_per_year(
-    work: float | Floats, found: Candidates, *, host: Host, demand: Demand, terms: SelectionTerms | None = None
+    work: float | Floats,
+    found: Candidates,
+    *,
+    host: Host,
+    demand: Demand,
+    terms: SelectionTerms | None = None,
+    at_least: float = 0.0,
 ) -> Floats:
-    """Return the yearly cost of ``work`` items/s at the peak, for every row as if it ran on this host."""
+    """Return the yearly cost of ``work`` items/s at the peak, for every row as if it ran here, on ``at_least`` accelerators."""
     machine, finance, given = host.machine, demand.finance, terms or SelectionTerms()
     size = machine.machines_per_server.value
     price = machine.price_usd.value / size
@@ -146,20 +212,21 @@ def usd_per_year(
     peak_w = np.maximum(0.0, machine.peak_power_w.value / size - (1 - found.cap) * (host.spec.tdp_w or 0.0))
     replicas = work / found.throughput
     # Whole replicas are bought; energy follows the fraction that is busy.
-    bought = np.maximum(1.0, np.ceil(replicas)) * found.devices
+    bought = np.maximum(np.maximum(1.0, np.ceil(replicas)) * found.devices, at_least)
     if given.is_alone:
         bought = np.ceil(bought / size - ALMOST) * size
     cost: Floats = (yearly + peak_w * given.watt_usd_per_year) * bought + energy * replicas * found.devices
     return cost
 
 
-def accelerators(work: float | Floats, found: Candidates) -> Floats:
+def accelerators(work: float | Floats, found: Candidates, *, at_least: float = 0.0) -> Floats:
     """Return accelerators of whole replicas at the peak plus the busy ones, for every row; rows with a power limit come last.
 
     Rents by the hour pay for the busy ones, and several loads can share them.
     """
     replicas = work / found.throughput
-    count: Floats = np.where(found.cap < 1, LAST, 1.0) * (np.maximum(1.0, np.ceil(replicas)) + replicas) * found.devices
+    whole = np.maximum(np.maximum(1.0, np.ceil(replicas)) * found.devices, at_least)
+    count: Floats = np.where(found.cap < 1, LAST, 1.0) * (whole + replicas * found.devices)
     return count
 
 

@@ -13,8 +13,16 @@ from hypothesis import strategies as st
 from aigc_bench.plan.hardware.hosts import Host, hosts
 from aigc_bench.plan.records.demand import Job, Service, Slo
 from aigc_bench.plan.search.candidates import NUMBERS, Candidates, power_caps, stacked, why_none, with_caps
-from aigc_bench.plan.search.selection import SelectionTerms, cheapest_usd_per_year, choose, usd_per_year, work_per_s
-from tests.plan.build import exact, make_demand, make_job, make_service
+from aigc_bench.plan.search.selection import (
+    SelectionTerms,
+    cheapest_usd_per_year,
+    choose,
+    costs_of,
+    settings_by_slack,
+    usd_per_year,
+    work_per_s,
+)
+from tests.plan.build import exact, make_demand, make_job, make_rules, make_service
 from tests.plan.demands import catalogue
 
 H100 = "h100_sxm_80gb"
@@ -197,3 +205,19 @@ def test_a_load_with_servers_of_its_own_pays_for_whole_ones(tokens_per_s: float,
     few, many = (usd_per_year(work, found, host=host(), demand=DEMAND, terms=alone) for work in (tokens_per_s, tokens_per_s * more))
     assert (many >= few * (1 - 1e-12)).all()
     assert (few >= usd_per_year(tokens_per_s, found, host=host(), demand=DEMAND) * (1 - 1e-12)).all()
+
+
+def test_settings_with_more_slack_cost_more_and_none_is_dominated() -> None:
+    found = table(row(tpot_s=0.045), row(tpot_s=0.02, throughput=400.0), row(tpot_s=0.03, throughput=300.0), row(memory_bytes=90e9))
+    given = {"host": host(), "demand": DEMAND, "terms": SelectionTerms(), "rules": make_rules()}
+    rows = settings_by_slack(make_service(users=1e6, slo=Slo(tpot_s=0.05)), found, **given)  # type: ignore[arg-type]
+    assert [index for index, _ in rows] == [0, 1], "the third costs more than the second and has less slack, the last does not fit"
+    assert [usd for _, usd in rows] == sorted(usd for _, usd in rows)
+    (only,) = settings_by_slack(make_service(users=1e6, slo=Slo()), found, **given)  # type: ignore[arg-type]
+    assert only[0] == 0, "without a bound nothing but the cost counts"
+
+
+def test_accelerators_at_the_confidence_cost_more_than_those_at_central_values() -> None:
+    given = {"host": host(), "demand": DEMAND, "terms": SelectionTerms(), "rules": make_rules()}
+    few, many = (costs_of(chat(), table(), at_least=count, **given)[0] for count in (0.0, 40.0))  # type: ignore[arg-type]
+    assert many > 10 * few
