@@ -98,7 +98,7 @@ def next_measurement(view: PlanView) -> Iterator[str]:
     where = message(" on {accelerator}", accelerator=best.accelerator) if best.accelerator else ""
     yield from wrapped(
         message(
-            "measure next: {command}{where}; it would narrow the number of accelerators by {percent:.0f} %",
+            "measure next: {command}{where}; it would narrow the interval of the accelerator count by {percent:.0f} %",
             command=best.command,
             where=where,
             percent=100 * best.shrinks_by,

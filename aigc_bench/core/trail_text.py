@@ -17,6 +17,8 @@ NEAREST = 3
 WIDTH = 116
 LEAST = 44
 """Least width of a line, however deep it is indented."""
+COUNTED = ("servers", "machines", "accelerators", "racks", "pieces", "users", "years", "devices", "scenarios")
+"""Units that have a singular."""
 PLAIN = ("ratio", "fraction", "count")
 """Units that are not printed in a calculation."""
 
@@ -44,7 +46,13 @@ def _plain(value: Estimate) -> str:
     number = digits(size, significant=4) if size % 1 or abs(size) >= 1e6 else f"{size:,.0f}"
     if is_money:
         return f"{mark}{number}{value.unit[3:]}"
-    return number if value.unit in PLAIN else f"{number} {value.unit}"
+    return number if value.unit in PLAIN else f"{number} {_unit_of(value.value, value.unit)}"
+
+
+def _unit_of(value: float, unit: str) -> str:
+    """Return the unit of one thing in the singular: ``1 server``, ``1 machine/replica``."""
+    what, slash, per = unit.partition("/")
+    return f"{what[:-1]}{slash}{per}" if value == 1 and what in COUNTED else unit
 
 
 def derivation(trail: Trail, key: str, *, short: Callable[[str], str], width: int = WIDTH) -> Iterator[str]:
@@ -89,7 +97,7 @@ def amount_text(value: float, unit: str, *, significant: int = 3) -> str:
     """Return a number with its unit; whole numbers without decimals."""
     factor, printed = scale(value, unit)
     is_whole = value == round(value) and abs(value) < 1e6 and factor == 1.0 and not unit.startswith("usd")
-    return f"{value:,.0f} {printed}".rstrip() if is_whole else quantity(value, unit, significant=significant)
+    return f"{value:,.0f} {_unit_of(value, printed)}".rstrip() if is_whole else quantity(value, unit, significant=significant)
 
 
 def nearest(key: str, keys: Sequence[str]) -> list[str]:
