@@ -1,7 +1,7 @@
 """Choose the setting of a service together with its safety margin: the least cost at the demanded confidence.
 
     accelerators at the confidence    the fewest that keep the SLO in that share of the scenarios, by ``risk.load_samples``
-    cost of a setting                 ``search.selection`` with at least so many accelerators
+    cost of a setting                 ``search.selection`` with at least as many accelerators
 
 A large batch needs few accelerators at central values and many in slow scenarios, a small one is the other way round. A setting
 that is chosen by the slow end of the prediction, and then gets a margin, would pay for the same uncertainty twice.

@@ -137,9 +137,18 @@ def why_not_there(spec: AcceleratorSpec, *, catalogue: Catalogue, place: Place) 
 _OLDEST_OF_CUDA_13 = 7.5
 """Lowest compute capability of CUDA 13's toolkit, with which PyTorch's current wheels are built (pytorch/test-infra PR 7046)."""
 
+_OWN_STACKS = frozenset(("Cerebras", "d-Matrix", "FuriosaAI", "Groq", "Qualcomm", "Rebellions", "SambaNova", "Tenstorrent"))
+"""Vendors without a backend in PyTorch's or an engine's own releases: their tools compile models (general knowledge, 2026)."""
+
 
 def why_no_framework(spec: AcceleratorSpec, *, named: Sequence[str] = ()) -> str | None:
     """Return why current frameworks do not run on it, ``None`` where they do or where the demand names the part itself."""
+    if spec.vendor in _OWN_STACKS and spec.id not in named:
+        return message(
+            "software: PyTorch and the serving engines that are planned do not run on {name}, whose vendor has a stack of its own; "
+            "name it in constraints.accelerators to plan with it all the same",
+            name=spec.name,
+        )
     try:
         capability = float(spec.compute_capability or "")
     except ValueError:

@@ -158,3 +158,9 @@ def test_a_machine_that_the_user_has_measured_is_never_refused_by_the_rule(tmp_p
     plan = plan_of(tmp_path, "a100_sxm_80gb", measured=(own,))
     assert any(one.kind == "owned" and one.accepted for one in plan.options)
     assert not any(reason.startswith("for sale") for one in plan.options for reason in one.reasons)
+
+
+def test_a_part_whose_vendor_has_a_stack_of_its_own_is_planned_with_only_by_name() -> None:
+    spec = CATALOGUE.accelerators["tenstorrent_p150"]
+    assert "stack of its own" in (why_no_framework(spec) or "")
+    assert why_no_framework(spec, named=["tenstorrent_p150"]) is None
