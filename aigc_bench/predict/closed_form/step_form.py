@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aigc_bench.predict.closed_form import step_rows
-from aigc_bench.predict.closed_form.wall_power import PSU_EFFICIENCY
 
 Floats = NDArray[np.float64]
 Columns = Mapping[str, Floats]
@@ -71,7 +70,7 @@ def log_quantity(c: Columns, k: Mapping[str, float]) -> Floats:
     # Of the time that is not busy the device waits for its host, with its clocks up.
     asked = c["idle_share"] + (1 - c["idle_share"]) * (k["waiting"] + np.maximum(of("drawn") - k["waiting"], 0.0) * busy / total)
     drawn = (asked**-_LIMIT_SOFT + np.maximum(c["limit_share"], c["idle_share"]) ** -_LIMIT_SOFT) ** (-1 / _LIMIT_SOFT)
-    wall = (c["devices"] * c["tdp_w"] * drawn + k["host"] * c["host_w"]) / PSU_EFFICIENCY
+    wall = (c["devices"] * c["tdp_w"] * drawn + k["host"] * c["host_w"]) / c["psu_efficiency"]
     kept = c["state_bytes"] + of("kept") * c["kept_bytes"] + CONTEXT_BYTES
     chosen = np.choose(c["aspect"].astype(int), [total, total * drawn, drawn, wall, kept, c["bound_s"]])
     logs: Floats = np.log(chosen)

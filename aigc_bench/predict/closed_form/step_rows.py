@@ -328,8 +328,8 @@ def _columns(
     limit = query.layout.get("power_limit_w")
     tdp_w = spec.tdp_w or 0.0
     capped = min(1.0, limit / tdp_w) if limit and tdp_w else 1.0
-    if query.words.get("power_mode") == "maxq" and wall_power.is_whole_computer(spec):
-        capped = min(capped, _JETSON_MAXQ_SHARE)
+    if query.words.get("power_mode") == "maxq":
+        capped = min(capped, wall_power.MAXQ_SOC_SHARE if wall_power.is_whole_computer(spec) else wall_power.MAXQ_SHARE)
     return {
         "compute": work.flops / peak,
         "memory": work.moved_bytes / spec.memory_bandwidth_bytes_per_s,
@@ -346,6 +346,7 @@ def _columns(
         "tdp_w": tdp_w,
         "devices": float(devices),
         "host_w": wall_power.host_w(spec, devices=devices, nodes=query.nodes),
+        "psu_efficiency": wall_power.psu_efficiency(spec, devices=devices),
         "state_bytes": work.state_bytes,
         "kept_bytes": work.kept_bytes,
         "bandwidth": spec.memory_bandwidth_bytes_per_s,
@@ -360,8 +361,6 @@ def _link_within_server(spec: AcceleratorSpec, *, devices: int) -> str:
     return link if link != "staged" else "pcie" if devices <= links.CARDS_PER_SOCKET else "pcie_wide"
 
 
-_JETSON_MAXQ_SHARE = 0.5
-"""MLPerf's MaxQ submissions are tuned for efficiency: a Jetson AGX Orin in its mode of 30 W of 60."""
 _IDLE_SHARE = 0.13
 """Idle watts over TDP where the catalogue has none: 0.10 to 0.16 of its parts."""
 

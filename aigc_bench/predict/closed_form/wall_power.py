@@ -2,34 +2,65 @@
 
     wall = (devices x watts + host) / efficiency of the power supplies
 
-The host is processors, memory, NICs, drives and the fans that the devices need: a share for the chassis, one for every device, more
-for modules, whose boards carry switches and whose fans turn faster (rule 6 of the reference data: an idle DGX A100 draws 1.5 kW at
-the wall and an HGX H200 2.4 kW, of which the devices' idle is 0.5 and 0.6 kW).
+The host is processors, chassis, and for every card or module the fans and switches that it needs. The figures reproduce the idle
+watts at the wall that MLPerf's power logs state (an A100 server of eight modules 1.48 kW, of four 0.64 kW, H100 1.9 to 2.1 kW, H200
+2.4 kW, B200 2.4 to 2.9 kW, eight A100 or H100 cards 0.65 and 0.68 kW, a desktop 0.12 kW) plus what the processors add under load.
 """
 
 from __future__ import annotations
 
 from aigc_bench.catalog.records import AcceleratorSpec
 
-PSU_EFFICIENCY = 0.94
-"""80 PLUS Titanium at half load (94 to 96 %), Platinum at 20 to 50 % (90 to 94 %)."""
-CHASSIS_W = 220.0
-"""Watts of a server without its devices, with two processors lightly loaded, memory, a NIC, drives, fans (assumed; 150 to 300)."""
+CHASSIS_W = 60.0
+"""Watts of a server's drives, management, a NIC and its own fans (assumed; 40 to 100)."""
+PROCESSOR_W = 110.0
+"""Watts of a server's processor with its memory that feeds devices: 50 idle and 60 more under load (Dell XR12: 60 to 90)."""
 CARD_W = 25.0
-"""Watts of host and fans for each card (fans and PCIe switches; assumed)."""
-MODULE_W = 150.0
-"""Watts of host and fans for each module of a baseboard: NVSwitches, NICs of its own, high-pressure fans (HGX and DGX idle)."""
+"""Watts of fans and PCIe switches for each card (assumed)."""
+FAN_SHARE = 0.13
+"""Watts of fans and conversion on a baseboard over the TDP of its modules: what four A100 without switches leave (Dell XE8545)."""
+SWITCH_W = 45.0
+"""Watts of NVSwitches and of a network card for each of eight modules (idle servers of eight modules against those of four)."""
+DESKTOP_W = 95.0
+"""Watts of a desktop computer without its card under load (Ryzen 9 7950X: 119 W at the wall when idle, with the card)."""
 SOC_W = 3.0
-"""Watts of a carrier board, its memory counted in the part's TDP already (assumed: losses and a drive)."""
+"""Watts of a carrier board, its memory counted in the part's TDP already (Jetson AGX Orin: 6 to 10 W at the wall when idle)."""
+
+MAXQ_SHARE = 0.65
+"""Share of the TDP to which MLPerf's MaxQ submissions limit cards and modules: 0.55 to 0.85 by model (A100, H100 PCIe, H200)."""
+MAXQ_SOC_SHARE = 0.4
+"""The same of a Jetson AGX Orin: 20 to 25 W at the wall of a part of 60 W."""
+
+_MODULES_PER_SERVER = 8
+_SWITCHLESS_MODULES = 4
+"""Boards of this many modules join them without switches."""
+_CARDS_PER_PROCESSOR = 2
+"""A server with more cards has two processors (assumed)."""
 
 
 def host_w(spec: AcceleratorSpec, *, devices: int, nodes: float | None = None) -> float:
     """Watts of the host of ``devices`` accelerators under load, of all servers together."""
     if is_whole_computer(spec):
         return SOC_W * devices
-    per_server = 8 if _is_module(spec) else max(devices, 1)
-    servers = nodes or max(1.0, devices / per_server)
-    return servers * CHASSIS_W + devices * (MODULE_W if _is_module(spec) else CARD_W)
+    if _is_module(spec):
+        servers = nodes or max(1.0, devices / _MODULES_PER_SERVER)
+        each = FAN_SHARE * (spec.tdp_w or 0.0) + (SWITCH_W if devices / servers > _SWITCHLESS_MODULES else 0.0)
+        return servers * (CHASSIS_W + 2 * PROCESSOR_W) + devices * each
+    servers = nodes or max(1.0, devices / _MODULES_PER_SERVER)
+    if _is_desktop(spec) and devices <= _CARDS_PER_PROCESSOR:
+        return servers * DESKTOP_W
+    processors = 1 if devices / servers <= _CARDS_PER_PROCESSOR else 2
+    return servers * (CHASSIS_W + processors * PROCESSOR_W) + devices * CARD_W
+
+
+def psu_efficiency(spec: AcceleratorSpec, *, devices: int) -> float:
+    """Efficiency of the power supplies at the load of these devices.
+
+    80 PLUS Titanium and Platinum at half load reach 0.92 to 0.96, a supply that one card loads little 0.91, an adapter 0.88.
+    """
+    if is_whole_computer(spec):
+        return 0.88
+    return 0.94 if devices > _CARDS_PER_PROCESSOR else 0.91
 
 
 def is_whole_computer(spec: AcceleratorSpec) -> bool:
@@ -39,3 +70,7 @@ def is_whole_computer(spec: AcceleratorSpec) -> bool:
 
 def _is_module(spec: AcceleratorSpec) -> bool:
     return any(word in (spec.form_factor or "") for word in ("SXM", "OAM", "module"))
+
+
+def _is_desktop(spec: AcceleratorSpec) -> bool:
+    return "GeForce" in spec.name

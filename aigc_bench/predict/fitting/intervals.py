@@ -28,6 +28,8 @@ WIDENING = 0.4
 """An interval from G accelerators is wider by this share over G."""
 FEW = 2
 """Accelerators up to which a group's interval is symmetric."""
+FEW_WIDENING = 0.2
+"""The same of a symmetric interval, which holds both tails already."""
 _STRETCH = 3.0
 """An interval is stretched or shrunk by this factor at most."""
 _LEAST = 0.01
@@ -104,10 +106,12 @@ def _tails(parts: Mapping[str, Sequence[float]]) -> tuple[float, float]:
     is symmetric.
     """
     # parts: accelerator -> its log residuals.
-    low, high = _percentiles(list(parts.values()))
     if len(parts) <= FEW:
-        widest = max(abs(low), abs(high))
+        # 80 % of the deviations in either direction: the larger of two percentiles would hold up to 90 %.
+        sizes = np.abs(np.concatenate([np.asarray(own) for own in parts.values()]))
+        widest = float(np.quantile(sizes, LEVEL)) * (1 + FEW_WIDENING / len(parts))
         return -widest, widest
+    low, high = _percentiles(list(parts.values()))
     ratios = []
     for name, own in parts.items():
         below, above = _percentiles([others for other, others in parts.items() if other != name])

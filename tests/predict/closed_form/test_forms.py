@@ -182,7 +182,8 @@ def test_the_wait_for_a_first_token_part_by_part(columns: dict[str, float], cons
 STEP = {
     "compute": 0.0, "memory": 0.0, "pointwise": 0.0, "vector": 0.0, "decoder_compute": 0.0, "decoder_memory": 0.0, "depth": 0.0,
     "reduced": 0.0, "exchanged": 0.0, "power_share": 0.5, "limit_share": 1.0, "idle_share": 0.1, "tdp_w": 400.0, "devices": 8.0,
-    "host_w": 1000.0, "state_bytes": 0.0, "kept_bytes": 0.0, "bandwidth": REFERENCE / 4, "family": 0.0, "engine": 0.0,
+    "host_w": 1000.0, "psu_efficiency": 0.94,
+    "state_bytes": 0.0, "kept_bytes": 0.0, "bandwidth": REFERENCE / 4, "family": 0.0, "engine": 0.0,
     "aspect": 0.0, "is_bounded": 1.0, "bound_s": 0.13,
 }  # fmt: skip
 

@@ -344,7 +344,7 @@ def test_watts_and_bytes_are_aspects_of_the_same_step(metric: str, unit: str, as
 
 def test_a_served_models_wall_power_is_that_of_a_busy_device() -> None:
     found = row(family="llm", model="llama-2-70b", metric="system_power_avg", unit="W", gpu_count=8)
-    assert found.columns["host_w"] == pytest.approx(220 + 8 * 150) and found.columns["devices"] == 8.0
+    assert found.columns["host_w"] == pytest.approx(60 + 2 * 110 + 8 * (0.13 * 400 + 45)) and found.columns["devices"] == 8.0
     with pytest.raises(NotPredictable, match="not modelled for llm"):
         row(family="llm", model="llama-2-70b", metric="throughput", unit="tokens/s")
 
