@@ -62,12 +62,17 @@ USUAL: Mapping[str, Mapping[str, str]] = {
         "deadline": "'4h'",
     },
     "dataset": {"name": "'data'", "size_gb": "5"},
+    "owned": {"accelerator": "'a100'", "count": "4", "year": "2024"},
+    "quote": {"name": "'q1'", "vendor": "'a vendor'", "accelerator": "'h100'", "price": "300000"},
     "site": {},
     "colocation": {},
     "finance": {},
     "constraints": {},
 }
-LISTS = ("service", "batch", "training", "dataset")
+LISTS = ("service", "batch", "training", "dataset", "owned", "quote")
+ON_ITS_OWN = ("owned", "quote")
+"""Lists that are in a demand only where a key of them is tried."""
+WHOLE = ("racks", "rack_units", "count", "per_server", "year", "accelerators", "units")
 OF_EVERYTHING = {"top", "site", "colocation", "finance", "constraints"}
 """Tables whose keys are about all services and jobs."""
 PEOPLE = {"users": "100", "active_share": "0.1", "requests_per_minute": "1", "rate": ""}
@@ -80,6 +85,7 @@ NEEDS: Mapping[str, Mapping[str, str]] = {
     "items_per_request": {"workload": "'text_to_speech'", "preset": "'vits'", "input_tokens": "", "output_tokens": ""},
     "samples": {"workload": "'dcgan'", "preset": "'dcgan-64'", "tokens": ""},
     "growth_per_year": {"horizon": "'3y'"},
+    "per_server": {"count": "1024"},
     "horizon": {"growth_per_year": "0.2"},
 }
 """What else a key needs in its table; an empty text takes a key out."""
@@ -90,6 +96,7 @@ NUMBERS: Mapping[tuple[str, str], Range] = {
 """Range of every key that holds a number, by table and key."""
 EITHER = (
     {"tokens", "samples"},
+    {"count", "per_server"},
     {"rate", "users", "hourly_requests"},
     {"rate", "active_share", "hourly_requests"},
     {"rate", "requests_per_minute", "hourly_requests"},
@@ -102,10 +109,17 @@ EITHER = (
 Chosen = Mapping[tuple[str, str], str]
 
 
+def written(number: float, limits: Range) -> str:
+    """A number as a file writes it; a duration has its unit, since a bare one may be in another."""
+    if limits.are_seconds:
+        return f"'{f'{number:.9f}'.rstrip('0').rstrip('.')}s'"
+    return f"{number:.12g}" if number % 1 else f"{number:.0f}"
+
+
 def ends_of(key: tuple[str, str]) -> list[str]:
     """The ends of a key's range as a file writes them, and 0 where that is allowed."""
     limits = NUMBERS[key]
-    texts = [f"{end:.12g}" if end % 1 else f"{end:.0f}" for end in (limits.low, limits.high)] + (["0"] if limits.or_zero else [])
+    texts = [written(end, limits) for end in (limits.low, limits.high)] + (["0"] if limits.or_zero else [])
     return [f"[{', '.join([text] * 24)}]" if key[1] == "hourly_requests" else text for text in texts]
 
 
@@ -114,7 +128,7 @@ def text_with(chosen: Chosen) -> str:
     named = {table for table, _ in chosen}
     lines: list[str] = []
     for table, usual in USUAL.items():
-        if table in LISTS[1:] and table not in named and not named & OF_EVERYTHING:
+        if table in LISTS[1:] and table not in named and (table in ON_ITS_OWN or not named & OF_EVERYTHING):
             continue
         own = {key: value for (of, key), value in chosen.items() if of == table}
         needed: dict[str, str] = {}
@@ -174,10 +188,12 @@ def test_several_numbers_at_the_ends_of_their_ranges_are_read(chosen: Chosen, tm
 @pytest.mark.parametrize("key", NUMBERS, ids=".".join)
 def test_a_number_outside_of_its_range_is_refused_by_its_key(key: tuple[str, str], tmp_path: Path) -> None:
     limits, file = NUMBERS[key], tmp_path / "demand.toml"
-    is_whole = key[1] in ("racks", "rack_units")
+    is_whole = key[1] in WHOLE
     below = limits.low - 1 if is_whole else limits.low * 0.99 or -1e-9
-    for value in (limits.high + 1 if is_whole else limits.high * 1.01, below, -1):
-        text = f"{value:.0f}" if is_whole else f"{value:.9g}"
+    beyond = [limits.high + 1 if is_whole else limits.high * 1.01, below]
+    # A duration with a sign is none, which has words of its own.
+    for value in beyond if limits.are_seconds else [*beyond, -1]:
+        text = f"{value:.0f}" if is_whole else written(value, limits) if limits.are_seconds else f"{value:.9g}"
         text = f"[{', '.join([text] * 24)}]" if key[1] == "hourly_requests" else text
         file.write_text(text_with({key: text}))
         with pytest.raises(UsageError, match=rf"{key[1]} = .*must be (0 or )?between") as caught:

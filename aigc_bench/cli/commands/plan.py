@@ -16,9 +16,6 @@ from aigc_bench.core.messages import message
 if TYPE_CHECKING:
     from aigc_bench.plan.records.plan import Plan
 
-EXIT_UNCONFIRMED = 5
-"""Exit code of a demand that no option is confirmed for: a script must not take its output for a plan."""
-
 
 @click.command("plan")
 @click.argument("demands", nargs=-1, metavar="[DEMAND.toml...]")
@@ -64,7 +61,7 @@ def command(
     key: str | None,
     as_keys: bool,
     as_json: bool,
-) -> int | None:
+) -> None:
     """Plan the purchase for a demand: what to buy or rent, requirements and cost.
 
     \b
@@ -73,7 +70,7 @@ def command(
     aigc-bench plan chat.toml --set services.chat.users=9000   with a key changed
     aigc-bench plan chat.toml larger.toml                  two plans next to each other
 
-    The exit code is 5 where no plan is confirmed; the output then names the nearest option and what it misses.
+    Where no plan is confirmed the output names the nearest option and what it misses; --json has "recommendation": null.
     """
     from aigc_bench import api
 
@@ -101,8 +98,6 @@ def command(
             if folder is not None:
                 say(message("deploy: {out}", out=api.write_deployment(plan, folder)), err=True)
         _print(plans, names=_names(demands), top=top, key=key, as_json=as_json)
-        return None if all(plan.recommended is not None for plan in plans) else EXIT_UNCONFIRMED
-    return None
 
 
 def _print(plans: Sequence[Plan], *, names: Sequence[str], top: int | None, key: str | None, as_json: bool) -> None:
