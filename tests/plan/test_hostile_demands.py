@@ -97,6 +97,9 @@ NUMBERS: Mapping[tuple[str, str], Range] = {
 EITHER = (
     {"tokens", "samples"},
     {"count", "per_server"},
+    {"budget", "budget_usd"},
+    {"budget_per_year", "budget_usd_per_year"},
+    {"electricity_per_kwh", "electricity_usd_per_kwh"},
     {"rate", "users", "hourly_requests"},
     {"rate", "active_share", "hourly_requests"},
     {"rate", "requests_per_minute", "hourly_requests"},
