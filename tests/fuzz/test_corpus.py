@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aigc_bench.core.errors import UsageError
+from tests.fuzz import written
 from tests.fuzz.batches import Task, read_all
 from tests.fuzz.corpus import entries, files_of
-from tests.fuzz.kinds import all_kinds
+from tests.fuzz.kinds import all_kinds, demand
 from tests.fuzz.minimise import minimised
 from tests.fuzz.outcome import Files, outcome_of
 from tests.fuzz.whole import run_command
@@ -127,3 +128,13 @@ def test_a_finding_is_made_small() -> None:
 def test_the_corpus_holds_small_files() -> None:
     sizes = {f"{folder.name}/{name}": len(content) for _, folder in entries() for name, content in files_of(folder).items()}
     assert {name: size for name, size in sizes.items() if size > 64_000} == {}
+
+
+def test_every_demand_that_is_changed_is_sound_before(tmp_path: Path) -> None:
+    """A base that is refused as it stands would leave nothing of its kind to be read."""
+    for number, tree in enumerate(demand.examples()):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / demand.FILE).write_bytes(written.as_toml(tree))
+        (folder / demand.ARRIVALS).write_bytes(demand.arrivals())
+        demand.read_folder(folder)

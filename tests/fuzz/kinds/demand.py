@@ -41,8 +41,13 @@ preset = "llama-3.1-8b"
 trace = "arrivals.csv"
 input_tokens = [100, 500, 900]
 output_tokens = 200
-duty = 0.4
 request_kb = 4
+[[service]]
+name = "search"
+workload = "bert"
+preset = "base"
+rate = 20
+duty = 0.4
 [[batch]]
 name = "night"
 workload = "gpt"
@@ -70,6 +75,24 @@ copies = 2
 [[dataset]]
 name = "own"
 size_gb = [100, 200, 400]
+[[owned]]
+accelerator = "a100"
+count = 4
+per_server = 4
+year = 2024
+book_value_usd = 20000
+[[quote]]
+name = "q1"
+vendor = "a vendor"
+accelerator = "h100"
+accelerators = 8
+units = 4
+price = 250000
+currency = "EUR"
+vat = 0.19
+support_per_year = 9000
+delivery = "12w"
+dated = 2026-11-01
 [site]
 region = "germany"
 power_kw = 120
@@ -100,6 +123,8 @@ residual_share = 0.2
 space_usd_per_kw_month = 150
 adders_share = 0.1
 staff_usd_per_year = 90000
+currency = "EUR"
+vat = 0.19
 [constraints]
 budget_usd = 3e6
 budget_usd_per_year = 2e6
@@ -108,6 +133,10 @@ accelerators = ["h100", "l40s"]
 without = ["api"]
 no_cloud = false
 confidence = 0.8
+risk = "p90"
+regions = ["eu"]
+providers = ["verda", "nebius"]
+data_residency = "EU"
 """
 
 
