@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aigc_bench.plan.demand.arrival_rates import from_hourly, from_rate, from_times, from_users, usual_duty
+from aigc_bench.core.errors import UsageError
+from aigc_bench.plan.demand.arrival_rates import from_hourly, from_rate, from_times, from_users, read_arrivals, usual_duty
 from aigc_bench.plan.stats.estimates import estimate
 from tests.plan.build import exact
 
@@ -126,3 +128,28 @@ def test_the_mean_of_a_trace_is_never_above_its_peak(gaps: list[float]) -> None:
     assert 0 < found.duty.value <= 1
     mean = found.duty.value * found.peak_requests_per_s.value
     assert mean == pytest.approx(len(gaps) / sum(gaps))
+
+
+def test_a_trace_is_read_in_rising_order_from_its_first_moment(tmp_path: Path) -> None:
+    file = tmp_path / "arrivals.csv"
+    file.write_text("arrival_s,who\n105,a\n100,b\n\n100.5,c\n")
+    assert read_arrivals(file) == [0.0, 0.5, 5.0]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("arrival_s\n1\n2M\n", "arrivals.csv: line 3: arrival_s '2M' "),
+        ("arrival_s\n1\nsoon\n", "arrivals.csv: line 3: arrival_s 'soon' "),
+        ("arrival_s\n1\n1e300\n", "arrivals.csv: line 3: arrival_s '1e300' "),
+        ("arrival_s\n1\n2,3,4\n", "arrivals.csv: line 3: row "),
+        ("arrival_s\n7\n7\n", "arrivals.csv: needs requests at two different times"),
+        ("when\n7\n8\n", "arrivals.csv"),
+    ],
+)
+def test_what_is_no_trace_is_refused_with_its_file_and_line(text: str, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "arrivals.csv"
+    file.write_text(text)
+    with pytest.raises(UsageError) as caught:
+        read_arrivals(file)
+    assert said in str(caught.value)

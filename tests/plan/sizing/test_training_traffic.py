@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aigc_bench.core.derivation import derivation_of
+from aigc_bench.core.records import Estimate
 from aigc_bench.plan.records.loads import Load
 from aigc_bench.plan.records.machine import Capability, Machine
 from aigc_bench.plan.records.plan import Option
@@ -62,6 +64,26 @@ def rate(machine: Machine, capability: Capability, busy: float) -> float:
 def test_traffic_is_the_bytes_of_a_step_over_its_time_for_each_accelerator() -> None:
     capability = able(8, service_s=exact(2.0, "s"))
     assert rate(SERVER, capability, busy=32) == pytest.approx(2 * 2 * 7e9 * 3 / 4 / 2.0 / 8 * 8)
+
+
+@pytest.mark.parametrize("is_counted", [True, False])
+def test_traffic_follows_from_the_parameters_where_they_are_counted(is_counted: bool) -> None:
+    capability = able(8, service_s=exact(2.0, "s"))
+    load, number = load_of(capability, busy=32), exact(capability.num_params or 0.0, "params")
+    load = load.model_copy(update={"derived": {"num_params": number} if is_counted else {}})
+    found = training_bits_per_s(make_job(), load, capability, SERVER)
+    assert found is not None and found.unit == "bit/s"
+    moved = step_bytes(make_job(), capability, spread_of(load, SERVER))
+    reached, waiting = [], [found]
+    while waiting:
+        one = waiting.pop()
+        reached.append(one)
+        node = derivation_of(one)
+        waiting += [below for below in (node.inputs if node else ()) if isinstance(below, Estimate)]
+    each = next(one for one in reached if one.unit == "B/step")
+    assert each.value == moved
+    assert "R = 4 groups" in (each.source or "")
+    assert any(one is number for one in reached) is is_counted
 
 
 @given(st.integers(1, 64), st.integers(1, 512), st.floats(0.01, 100))
