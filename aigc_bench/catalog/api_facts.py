@@ -1,4 +1,4 @@
-"""What is known of commercial APIs besides their prices: measured latency, and discounts for cached or postponed work."""
+"""Facts about commercial APIs other than prices: measured latency, and discounts for cached or postponed work."""
 
 from __future__ import annotations
 
