@@ -22,7 +22,8 @@ class Replica(Record):
     """One replica of a service: ``tensor`` x ``pipeline`` accelerators of one server, or of ``nodes`` of them.
 
     ``cores`` and ``memory_gib`` are its share of the server, ``None`` where the data sheet does not say. ``at_least`` of
-    ``at_most`` replicas carry the mean load of the year; ``spares`` are part of ``at_most``. ``context`` is the longest request in tokens.
+    ``at_most`` replicas carry the mean load of the year; ``spares`` are part of ``at_most``. ``context`` is the longest request in
+    tokens.
     """
 
     load: str
