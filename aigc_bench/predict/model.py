@@ -21,7 +21,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.records import AUDIO_ITEM, Case, Estimate
 from aigc_bench.predict.closed_form.collectives import collective_s
 from aigc_bench.predict.closed_form.engine_options import EngineOptions, cached_bytes, refuse_options
-from aigc_bench.predict.closed_form.language import cache_bytes_per_element
+from aigc_bench.predict.closed_form.language import default_cache_bytes
 from aigc_bench.predict.closed_form.language_rows import format_as_served
 from aigc_bench.predict.derivations import (
     CORRECTION,
@@ -147,7 +147,7 @@ def _cache_bytes(case: Case, model: LanguageModel, *, precision: str | None) -> 
     if case.engine not in SERVED:
         return 2.0 if case.precision in ("bf16", "fp16") else 4.0
     numbers = format_as_served(model, precision or case.precision)
-    return cache_bytes_per_element(numbers, engine=resolve_engine(case.engine).name)
+    return default_cache_bytes(numbers, engine=resolve_engine(case.engine).name)
 
 
 @functools.cache

@@ -18,7 +18,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.named_code import with_its_code
 from aigc_bench.core.records import PROBE_PREFIX, Case, Precision
 from aigc_bench.measure.store import Run
-from aigc_bench.predict.closed_form.engine_options import engine_options
+from aigc_bench.predict.closed_form.engine_options import OF_ENGINE, EngineOptions, engine_options
 from aigc_bench.predict.closed_form.layouts import DIMENSIONS
 from aigc_bench.predict.engines import SERVED
 from aigc_bench.predict.fitting.posterior import Posterior
@@ -158,7 +158,7 @@ def predict_one(query: Query, *, accelerators: Sequence[str], runs: Sequence[Run
         case = case_of(query, backend=spec.backend if isinstance(spec, ProbedAccelerator) else "cuda", own=own, spec=spec)
         # fp8, fp4 and int4 are formats of served engines; a case cannot hold them
         served, notes = _served_precision(query, case, own=own) if case.engine in SERVED else (None, ())
-        options = engine_options(query.engine_options, engine=case.engine)
+        options = _with_own_cache(engine_options(query.engine_options, engine=case.engine), case, own=own)
         if query.load is None:
             found = predict_case(
                 case, spec, catalogue=catalogue, parallel=ranks, precision=served, posterior=posterior, options=options
@@ -170,6 +170,14 @@ def predict_one(query: Query, *, accelerators: Sequence[str], runs: Sequence[Run
             )  # fmt: skip
         rows += [(spec.id, _noted(row, notes)) for row in found]
     return Predictions(rows=tuple(rows))
+
+
+def _with_own_cache(options: EngineOptions, case: Case, *, own: Resolved | None) -> EngineOptions:
+    """The options with the cache's format that the model's files state, where a served engine takes it and none was asked."""
+    stated = None if own is None or own.quantization is None else own.quantization.kv_cache
+    if stated is None or options.kv_cache is not None or "kv_cache" not in OF_ENGINE.get(case.engine, ()):
+        return options
+    return EngineOptions.model_validate({**options.model_dump(), "kv_cache": stated})
 
 
 def _served_part(own: Resolved, query: Query) -> Resolved:

@@ -22,7 +22,7 @@ from aigc_bench.core.records import Case, Estimate
 from aigc_bench.predict.closed_form import forms
 from aigc_bench.predict.closed_form.columns import ModelRow, NotPredictable
 from aigc_bench.predict.closed_form.engine_options import EngineOptions, cached_bytes, reasons_of
-from aigc_bench.predict.closed_form.language import Layout, cache_bytes_per_element
+from aigc_bench.predict.closed_form.language import Layout, default_cache_bytes
 from aigc_bench.predict.closed_form.language_rows import CACHE_WORD, language_row, number_format_of
 from aigc_bench.predict.closed_form.layouts import chosen_layout, words_of
 from aigc_bench.predict.closed_form.optioned_rows import (
@@ -123,7 +123,7 @@ def served_offline(
             precision=text,
             reasons=reasons,
             # Published runs were made without such options.
-            grade="physics" if served.options != EngineOptions() else grades.get(metric, "physics"),
+            grade=grades.get(metric, "physics") if served.options.is_calibrated else "physics",
             largest_batch=largest,
         )
         # Where not even the weights fit there is no speed to tell.
@@ -168,7 +168,7 @@ def served_case(
     numbers, engine = number_format_of(query, model), resolve_engine(case.engine).name
     refuse_lacking_format(numbers, spec)
     usable = catalogue.usable_memory(spec).value
-    width = cached_bytes(chosen, cache_bytes_per_element(numbers, engine=engine))
+    width = cached_bytes(chosen, default_cache_bytes(numbers, engine=engine))
 
     def held(layout: Layout) -> Holding:
         return holding(
@@ -180,8 +180,8 @@ def served_case(
             batch=case.batch_size,
             tokens=(query.input_len or 1.0) + (query.output_len or 1.0),
             usable_bytes=usable,
-            besides_bytes=held_besides(chosen, model=model, numbers=numbers, layout=layout),
-        )
+            besides_bytes=held_besides(chosen, model=model, numbers=numbers, layout=layout), engine=engine,
+        )  # fmt: skip
 
     layout = chosen_layout(
         model,

@@ -53,6 +53,15 @@ def test_a_copy_of_a_preset_is_answered_as_the_preset(tmp_path: Path) -> None:
     assert own["num_params"].value == 235_093_634_560 and own["num_active_params"].value == pytest.approx(22.19e9, rel=1e-3)
 
 
+@pytest.mark.parametrize(("cache", "bytes_per_token"), [(None, 131072), ("FP8", 65536)])
+def test_the_cache_has_the_format_that_the_file_states(tmp_path: Path, cache: str | None, bytes_per_token: int) -> None:
+    """vLLM caches a checkpoint of eight bits in sixteen unless the file or an option says otherwise; published runs are of both."""
+    table = {"quant_method": "modelopt", "quant_algo": "FP8", "kv_cache_quant_algo": cache}
+    found = predicted(write_model(tmp_path / "some", {**_LLAMA, "quantization_config": table}))
+    assert found["kv_bytes_per_token"].value == bytes_per_token
+    assert found["tpot"].grade == "calibrated"  # type: ignore[attr-defined]
+
+
 def test_a_change_of_a_key_changes_the_answer(tmp_path: Path) -> None:
     folder = write_model(tmp_path / "my-llama", _LLAMA)
     whole, half = predicted(folder), predicted(folder, changes={"num_hidden_layers": 16})

@@ -12,6 +12,8 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.records import Record
 from aigc_bench.plan.deploy.replica import Replica
 
+EIGHT_BIT_CACHE = ("fp8", "fp4")
+"""Precisions that a plan counts with a cache of eight bits (``concurrency.planned_options``)."""
 MODEL = "$MODEL"
 """Weights are named where the replica is started: a plan knows an architecture, not whose weights run in it."""
 
@@ -36,6 +38,8 @@ def _vllm(replica: Replica) -> Start:
     words = ["vllm", "serve", MODEL, "--tensor-parallel-size", str(replica.tensor)]
     words += _given("--pipeline-parallel-size", replica.pipeline, replica.pipeline > 1)
     words += _given("--quantization", "fp8", replica.precision == "fp8")
+    # The plan counts a cache of eight bits, which "auto" would make sixteen.
+    words += _given("--kv-cache-dtype", "fp8", replica.precision in EIGHT_BIT_CACHE)
     words += _given("--dtype", _dtype(replica), replica.precision in ("bf16", "fp16"))
     words += _given("--max-model-len", replica.context, replica.context is not None)
     words += ["--max-num-seqs", str(replica.batch), "--host", "0.0.0.0", "--port", "8000"]
@@ -48,6 +52,7 @@ def _sglang(replica: Replica) -> Start:
     words = ["python3", "-m", "sglang.launch_server", "--model-path", MODEL, "--tp-size", str(replica.tensor)]
     words += _given("--pp-size", replica.pipeline, replica.pipeline > 1)
     words += _given("--quantization", "fp8", replica.precision == "fp8")
+    words += _given("--kv-cache-dtype", "fp8_e4m3", replica.precision in EIGHT_BIT_CACHE)
     words += _given("--dtype", _dtype(replica), replica.precision in ("bf16", "fp16"))
     words += _given("--context-length", replica.context, replica.context is not None)
     words += ["--max-running-requests", str(replica.batch), "--host", "0.0.0.0", "--port", "30000", "--enable-metrics"]
@@ -62,7 +67,10 @@ def _tensorrt_llm(replica: Replica) -> Start:
     words += _given("--max_seq_len", replica.context, replica.context is not None)
     words += ["--max_batch_size", str(replica.batch), "--host", "0.0.0.0", "--port", "8000"]
     note = (
-        message("TensorRT-LLM takes fp8 from the checkpoint: give one that is quantised (ModelOpt), not bf16 weights.")
+        message(
+            "TensorRT-LLM takes fp8 from the checkpoint: give one whose weights and KV cache are quantised (ModelOpt), "
+            "not bf16 weights."
+        )
         if replica.precision == "fp8"
         else _quantised(replica)
     )

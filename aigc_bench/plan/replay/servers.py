@@ -11,8 +11,10 @@ from aigc_bench.plan.records.machine import Capability
 from aigc_bench.plan.search.candidates import power_caps
 from aigc_bench.plan.search.load_candidates import is_language
 from aigc_bench.predict.engines import SERVED
+from aigc_bench.predict.published.name_resolution import resolve_engine
 from aigc_bench.predict.serving.batch_queue import BatchServer
 from aigc_bench.predict.serving.capacity import Servers
+from aigc_bench.predict.serving.concurrency import planned_options
 from aigc_bench.predict.serving.from_model import ServiceModel
 from aigc_bench.predict.serving.lengths import FixedLength, Length, LognormalLength
 from aigc_bench.predict.serving.request_arrivals import Arrivals, Traffic
@@ -83,6 +85,7 @@ def _batched_by_step(
         parallel={"tp": capability.machines_per_replica},
         precision=capability.precision,
         max_batch=int(capability.slots or capability.batch_size),
+        options=planned_options(resolve_engine(case.engine).name, capability.precision or case.precision),
     )
     # The model predicts at the default power limit.
     slower = 1 / _speed(capability, spec, catalogue)

@@ -19,7 +19,7 @@ from aigc_bench.plan.search.candidates import Candidates, stacked
 from aigc_bench.plan.stats.estimates import estimate
 from aigc_bench.predict.closed_form.columns import ModelRow
 from aigc_bench.predict.closed_form.language import weight_bytes
-from aigc_bench.predict.closed_form.language_rows import language_row
+from aigc_bench.predict.closed_form.language_rows import format_as_served, language_row
 from aigc_bench.predict.closed_form.step_rows import step_row
 from aigc_bench.predict.fitting.calibration import Calibration
 from aigc_bench.predict.fitting.predictions import estimate_rows
@@ -272,7 +272,8 @@ def _weights(workload: Service | Job, precision: str, models: Models) -> tuple[f
     """Return bytes and number of parameters, for storage and checkpoints."""
     model = language_of(workload)
     if model is not None:
-        return weight_bytes(model, number_format(precision)), float(model.total_params)
+        numbers = format_as_served(model, precision) if workload.mode == "infer" else number_format(precision)
+        return weight_bytes(model, numbers), float(model.total_params)
     trace = models.trace(
         traced_candidates.case_of(
             workload.workload,

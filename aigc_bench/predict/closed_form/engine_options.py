@@ -23,8 +23,8 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Positive, Record, Setting
 from aigc_bench.predict.published.language_models import LanguageModel
 
-KvFormat = Literal["bf16", "fp16", "fp8", "int8"]
-_KV_BYTES: Mapping[str, float] = MappingProxyType({"bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "int8": 1.0})
+KvFormat = Literal["bf16", "fp16", "fp8", "int8", "fp4"]
+_KV_BYTES: Mapping[str, float] = MappingProxyType({"bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "int8": 1.0, "fp4": 0.5625})
 
 OWN_DRAFTS = ("mtp", "eagle", "ngram")
 """Drafts that need no second model: the model's own prediction layers, a trained layer on top of it, and text that repeats."""
@@ -76,6 +76,11 @@ class EngineOptions(Record):
     def tokens_a_step(self) -> float:
         """Return the tokens that a decode step gives on average."""
         return expected_tokens(self.acceptance, self.draft_tokens)
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Return whether published runs are of this setting: the cache's width is a term of the closed form, and no option more."""
+        return self.model_copy(update={"kv_cache": None}) == EngineOptions()
 
     @property
     def read_share(self) -> float:

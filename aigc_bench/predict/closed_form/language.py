@@ -97,23 +97,66 @@ def power_share(spec: AcceleratorSpec) -> float:
 
 _EIGHT_BIT_CACHE = ("tensorrt-llm", "tensorrt", "vllm", "sglang")
 """Engines whose published runs of such models cache eight bits: inferred from the load at which their requests begin to queue."""
+_STATED_BY_CHECKPOINT = ("tensorrt-llm", "tensorrt")
+"""Engines that take the cache's format from the checkpoint: those that ModelOpt quantises state eight bits."""
+_NARROW = ("fp8", "fp4", "mxfp4")
 
 
 def cache_bytes_per_element(number_format: NumberFormat, *, engine: str, stated: str | None = None) -> float:
-    """Bytes of a cached element: eight-bit where a serving engine runs an eight- or four-bit floating-point model, else sixteen.
+    """Bytes of a cached element in published runs: eight-bit where an engine runs an eight- or four-bit floating-point model.
 
-    ``stated`` are the bytes that an option of the engine sets, as text.
+    Their recipes set it (``--kv-cache-dtype fp8``). ``stated`` are the bytes that an option of the engine sets, as text.
     """
     if stated is not None:
         return float(stated)
     return 1.0 if engine in _EIGHT_BIT_CACHE and number_format.name in ("fp8", "fp4") else 2.0
 
 
-def weight_bytes(model: LanguageModel, number_format: NumberFormat) -> float:
-    """Bytes of all weights; the embedding table stays in sixteen bits."""
-    table = model.vocab_size * model.hidden_size
+def default_cache_bytes(number_format: NumberFormat, *, engine: str) -> float:
+    """Bytes of a cached element without any option: 16-bit but for engines that read its format from the checkpoint.
+
+    vLLM's ``kv_cache_dtype=auto`` is the model's dtype, whatever its weights are packed in (its documentation, quantized KV cache),
+    and SGLang's ``--kv-cache-dtype auto`` and llama.cpp's ``--cache-type-k f16`` are alike.
+    """
+    return 1.0 if engine in _STATED_BY_CHECKPOINT and number_format.name in _NARROW else 2.0
+
+
+_GGUF_BYTES: Mapping[str, float] = {"int4": 4.9 / 8, "int8": 8.5 / 8}
+"""Bytes of a weight in llama.cpp's usual files, tables and head included: Q4_K_M (4.58 GiB of Llama 3.1 8B) and Q8_0 (7.95 GiB)."""
+_PACKED_BYTES: Mapping[str, float] = {"int4": (4 + (16 + 4) / 128) / 8}
+"""Bytes of a packed weight where they are not the format's own: AWQ and GPTQ with a scale and a zero point for 128 weights."""
+_PADDED = (256, 128)
+"""Multiples to which kernels for packed experts fill up the hidden size and the experts' width (vLLM, Marlin's MXFP4 experts)."""
+
+
+def weight_bytes(model: LanguageModel, number_format: NumberFormat, *, engine: str = "") -> float:
+    """Bytes of all weights as an engine holds them.
+
+    Packed formats leave tables and output head in sixteen bits (``ignore`` or ``modules_to_not_convert`` of AWQ, GPTQ,
+    compressed-tensors and ModelOpt), and MXFP4 of a model that is published in it all but its experts. ``llama.cpp`` packs all.
+    """
     width = 2.0 if number_format.name == "amp" else number_format.weight_bytes
-    return (model.total_params - table) * width + 2.0 * table
+    is_gguf = engine == "llama.cpp"
+    if number_format.name == "mxfp4" and model.native_format == "mxfp4":
+        # llama.cpp packs what is no expert as well, in Q8_0, and pads nothing.
+        others, padding = (_GGUF_BYTES["int8"], 1.0) if is_gguf else (2.0, _padding(model))
+        return others * (model.total_params - model.routed_params) + width * padding * model.routed_params
+    if is_gguf or width >= 2.0:
+        return model.total_params * (_GGUF_BYTES.get(number_format.name, width) if is_gguf else width)
+    packed = model.total_params - model.table_params
+    return 2.0 * model.table_params + _PACKED_BYTES.get(number_format.name, width) * packed
+
+
+def reported_bytes(model: LanguageModel, number_format: NumberFormat) -> float:
+    """Bytes of a model in tables that state a bandwidth: all in its format but the embedding table (gpt-fast's ``model_size``)."""
+    table = model.vocab_size * model.hidden_size
+    return (model.total_params - table) * number_format.weight_bytes + 2.0 * table
+
+
+def _padding(model: LanguageModel) -> float:
+    """The elements of padded experts over those without padding."""
+    sizes = zip((model.hidden_size, model.expert_ffn_size), _PADDED, strict=True)
+    return math.prod(math.ceil(size / multiple) * multiple / size for size, multiple in sizes)
 
 
 def cache_capacity_tokens(
@@ -124,6 +167,7 @@ def cache_capacity_tokens(
     layout: Layout,
     cache_bytes: float,
     context: float,
+    engine: str = "",
 ) -> float:
     """Return the tokens of cache that fit next to the weights of one replica; 0 where the weights alone do not fit.
 
@@ -133,7 +177,7 @@ def cache_capacity_tokens(
     # Bytes of all ranks of a replica together; groups that divide the context each hold all weights.
     free = (
         USABLE_MEMORY * (spec.usable_memory_bytes or spec.memory_bytes) * ranks
-        - weight_bytes(model, number_format) * layout.context
+        - weight_bytes(model, number_format, engine=engine) * layout.context
         - ENGINE_OVERHEAD_BYTES * ranks
     )
     each = cache_token_bytes(model, layout=layout, cache_bytes=cache_bytes, context=context)

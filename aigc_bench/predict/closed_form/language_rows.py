@@ -115,7 +115,7 @@ def language_row(query: PublishedQuery, spec: AcceleratorSpec, *, layout: langua
         offset += math.log(columns["output_len"])
     if query.metric == "achieved_mem_bw":
         # Bytes/s of one device = its weights x steps/s.
-        offset -= math.log(language.weight_bytes(model, numbers) / layout.tensor)
+        offset -= math.log(language.reported_bytes(model, numbers) / layout.tensor)
     if is_energy:
         if spec.tdp_w is None:
             raise NotPredictable(message("no TDP is known of the accelerator"))
@@ -177,8 +177,7 @@ def format_as_served(model: LanguageModel, precision: str | None, *, name: str =
     """
     found = resolve_format(precision) or resolve_format(name) or number_format("fp8" if model.name in _NATIVE_FP8 else "bf16")
     # gpt-oss is published in MXFP4 alone; "bf16" in a row is the format of its activations.
-    native = model.native_format or ("mxfp4" if model.name.startswith("gpt-oss") else "")
-    return number_format(native) if native and found.name in ("bf16", "fp16") else found
+    return number_format(model.native_format) if model.native_format and found.name in ("bf16", "fp16") else found
 
 
 def _layout(
@@ -330,8 +329,9 @@ def _columns(
     cache_bytes = language.cache_bytes_per_element(numbers, engine=engine.name, stated=query.words.get(CACHE_WORD))
     try:
         tokens = language.cache_capacity_tokens(
-            model, spec, number_format=numbers, layout=layout, cache_bytes=cache_bytes, context=input_len + output_len / 2
-        )
+            model, spec, number_format=numbers, layout=layout, cache_bytes=cache_bytes, context=input_len + output_len / 2,
+            engine=engine.name,
+        )  # fmt: skip
         load = _load(query, model, engine=engine, layout=layout, tokens=tokens, lengths=(input_len, output_len))
         sequences = load.sequences
         # Mean context over the steps of an answer.

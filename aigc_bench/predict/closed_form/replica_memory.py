@@ -44,6 +44,7 @@ def holding(
     tokens: float,
     usable_bytes: float,
     besides_bytes: float = 0.0,
+    engine: str = "",
 ) -> Holding:
     """Return what ``batch`` requests of ``tokens`` tokens each, prompt and answer, hold on the devices of ``layout``.
 
@@ -54,12 +55,12 @@ def holding(
     # Engines give away a share of the memory, so that what is taken out of it weighs more than its own size.
     offered = spec.model_copy(update={"usable_memory_bytes": max(1, int(usable_bytes - besides_bytes / language.USABLE_MEMORY))})
     capacity = language.cache_capacity_tokens(
-        model, offered, number_format=number_format, layout=layout, cache_bytes=cache_width, context=tokens
-    )
+        model, offered, number_format=number_format, layout=layout, cache_bytes=cache_width, context=tokens, engine=engine,
+    )  # fmt: skip
     # Requests of a replica are whole; those that do not divide evenly crowd the fullest replica.
     each = -(-batch // max(1, int(layout.replicas)))
     usable = language.USABLE_MEMORY * usable_bytes
-    weights = language.weight_bytes(model, number_format) * layout.context / layout.ranks
+    weights = language.weight_bytes(model, number_format, engine=engine) * layout.context / layout.ranks
     per_token = language.cache_token_bytes(model, layout=layout, cache_bytes=cache_width, context=tokens) / layout.ranks
     return Holding(
         weights_bytes=weights,

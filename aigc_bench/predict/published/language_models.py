@@ -178,6 +178,15 @@ class LanguageModel(Record):
         return self.dense_params + self.routed_params + self.vocab_size * self.hidden_size
 
     @cached_property
+    def table_params(self) -> float:
+        """Parameters of embedding table and output head, once where they are tied: packed formats leave them in 16 bits."""
+        table = float(self.vocab_size * self.hidden_size)
+        if self.counted_params is None:
+            return 2.0 * table
+        # An encoder has no head; what is looked up holds the table where it is not the head itself, and that of positions.
+        return self.counted_looked_up + (0.0 if self.is_encoder else table)
+
+    @cached_property
     def num_active_params(self) -> float:
         """Parameters without those of the experts that a token does not choose, as model cards state them ("A22B")."""
         idle = 1.0 - self.experts_per_token / self.num_experts if self.num_experts else 0.0

@@ -166,8 +166,7 @@ def closed_form_server(
     fast, slow = (_bounding(likely, end, room=tokens) for end, tokens in ends)
     cautions = _cautions(one, spec, layout=layout, reference=reference, calibration=calibration)
     # Published runs were made without such options.
-    is_usual = one.options == EngineOptions()
-    grade = closed_form_grade(reference, spec, calibration=calibration) if is_usual else "physics"
+    grade = closed_form_grade(reference, spec, calibration=calibration) if one.options.is_calibrated else "physics"
     return Servers(likely=likely, fast=fast, slow=slow, grade=grade), cautions
 
 
@@ -200,9 +199,7 @@ class _Question(Record):
         """Return bytes of a cached element."""
         model, numbers = _model_of(self)
         del model
-        return cached_bytes(
-            self.options, language.cache_bytes_per_element(numbers, engine=resolve_engine(self.query.software).name)
-        )
+        return cached_bytes(self.options, language.default_cache_bytes(numbers, engine=resolve_engine(self.query.software).name))
 
     def row(self, spec: AcceleratorSpec, *, sequences: float, **changes: object) -> ModelRow:
         """Return the question's row with that many sequences in each batch that is under way, as the engine's options have it.
@@ -323,6 +320,7 @@ def _cache_tokens(one: _Question, spec: AcceleratorSpec, *, usable_bytes: float)
             layout=one.layout,
             cache_bytes=one.cache_width,
             context=(one.query.input_len or 1.0) + (one.query.output_len or 1.0) / 2,
+            engine=resolve_engine(one.query.software).name,
         )
     )
 
@@ -334,7 +332,7 @@ def _moved_s(one: _Question, spec: AcceleratorSpec) -> float:
 
 def _no_room(one: _Question, spec: AcceleratorSpec) -> DoesNotFitError:
     model, numbers = _model_of(one)
-    weights = quantity(language.weight_bytes(model, numbers), "B")
+    weights = quantity(language.weight_bytes(model, numbers, engine=resolve_engine(one.query.software).name), "B")
     return DoesNotFitError(
         message(
             "{model} in {name}: its weights of {weights} leave no room for a cache on {num_ranks} x {id}.",

@@ -15,7 +15,8 @@ import numpy as np
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.predict.closed_form import forms, language
 from aigc_bench.predict.closed_form.columns import ModelRow, log2_bin
-from aigc_bench.predict.closed_form.language_rows import QUANTITIES, language_row
+from aigc_bench.predict.closed_form.engine_options import EngineOptions
+from aigc_bench.predict.closed_form.language_rows import QUANTITIES, format_as_served, language_row
 from aigc_bench.predict.fitting.calibration import Calibration
 from aigc_bench.predict.fitting.effects import Floats
 from aigc_bench.predict.published.language_models import LanguageModel
@@ -85,17 +86,25 @@ class ReplicaMemory:
 
 def replica_memory(setting: Setting) -> ReplicaMemory:
     """What a replica holds; a request is counted with its prompt and half of its answer, the mean over its life."""
-    model, numbers = setting.model, number_format(setting.precision)
+    model, numbers = setting.model, format_as_served(setting.model, setting.precision)
     cache = language.cache_bytes_per_element(numbers, engine=setting.engine)
     # As ``language.cache_capacity_tokens``: latent caches are whole on each rank, heads beyond the ranks are not divided.
     copies = float(setting.ranks) if model.has_latent_attention else max(1.0, setting.ranks / model.num_kv_heads)
     held = model.held_elements(setting.input_len + setting.output_len / 2) * cache * copies
     usable = language.USABLE_MEMORY * (setting.spec.usable_memory_bytes or setting.spec.memory_bytes) * setting.ranks
     return ReplicaMemory(
-        fixed_bytes=language.weight_bytes(model, numbers) + language.ENGINE_OVERHEAD_BYTES * setting.ranks,
+        fixed_bytes=language.weight_bytes(model, numbers, engine=setting.engine) + language.ENGINE_OVERHEAD_BYTES * setting.ranks,
         request_bytes=held,
         usable_bytes=usable,
     )
+
+
+def planned_options(engine: str, precision: str) -> EngineOptions:
+    """Return the options under which ``replica_memory`` holds: the cache's eight bits, where they are not the engine's default."""
+    numbers = number_format(precision)
+    planned = language.cache_bytes_per_element(numbers, engine=engine)
+    is_own = planned == language.default_cache_bytes(numbers, engine=engine)
+    return EngineOptions() if is_own else EngineOptions(kv_cache="fp8")
 
 
 def curves(settings: Sequence[Setting], sequences: Sequence[float], *, calibration: Calibration) -> Curves:

@@ -26,7 +26,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Estimate, Record
 from aigc_bench.predict.closed_form.columns import NotPredictable
 from aigc_bench.predict.closed_form.engine_options import EngineOptions, cached_bytes, refuse_options
-from aigc_bench.predict.closed_form.language import Layout, cache_bytes_per_element
+from aigc_bench.predict.closed_form.language import Layout, default_cache_bytes
 from aigc_bench.predict.closed_form.language_rows import number_format_of
 from aigc_bench.predict.closed_form.layouts import possible_layouts, ranks_of
 from aigc_bench.predict.closed_form.optioned_rows import held_besides, refuse_missing_layers
@@ -238,11 +238,11 @@ def _fitting(
     possible = list(possible_layouts(model, spec, engine=engine, devices=query.gpu_count, ranks=parallel))
 
     def fits(layout: Layout) -> bool:
-        width = cached_bytes(options, cache_bytes_per_element(numbers, engine=engine))
+        width = cached_bytes(options, default_cache_bytes(numbers, engine=engine))
         besides = held_besides(options, model=model, numbers=numbers, layout=layout)
         held = holding(
             model, spec, number_format=numbers, cache_width=width, layout=layout, batch=1, tokens=tokens, usable_bytes=usable_bytes,
-            besides_bytes=besides,
+            besides_bytes=besides, engine=engine,
         )  # fmt: skip
         return held.largest_batch > 0
 

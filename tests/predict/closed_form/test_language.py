@@ -15,6 +15,7 @@ from aigc_bench.predict.closed_form.language import (
     cache_bytes_per_element,
     cache_capacity_tokens,
     decode_terms,
+    default_cache_bytes,
     fitting_tensor_ranks,
     merged,
     peak_flops,
@@ -127,9 +128,10 @@ def test_a_prompt_by_hand() -> None:
     assert prompt(1, number_format=AMP)["prefill_weights"] == pytest.approx(ACTIVE * 2 / 1e11)
 
 
-def test_weights_are_as_wide_as_their_format_but_for_the_table() -> None:
+def test_packed_weights_are_as_wide_as_their_format_but_for_the_table_and_the_head() -> None:
     assert weight_bytes(PLAIN, BF16) == 2 * (ACTIVE + 800)
-    assert weight_bytes(PLAIN, FP8) == ACTIVE + 2 * 800
+    assert weight_bytes(PLAIN, FP8) == ACTIVE - 800 + 2 * 2 * 800
+    assert weight_bytes(PLAIN, FP8, engine="llama.cpp") == ACTIVE + 800, "a GGUF packs them as well"
     assert weight_bytes(PLAIN, AMP) == 2 * (ACTIVE + 800), "mixed precision serves copies of 16 bits"
 
 
@@ -168,6 +170,17 @@ def test_a_latent_cache_is_copied_to_every_rank_that_does_not_split_the_requests
 )
 def test_serving_engines_cache_eight_bits_of_narrow_floating_point_models(engine: str, numbers: str, width: float) -> None:
     assert cache_bytes_per_element(number_format(numbers), engine=engine) == width
+
+
+@pytest.mark.parametrize(
+    ("engine", "numbers", "width"),
+    [("vllm", "fp8", 2.0), ("sglang", "fp4", 2.0), ("tensorrt-llm", "fp8", 1.0), ("vllm", "bf16", 2.0)],
+)
+def test_without_an_option_only_engines_that_read_it_from_the_checkpoint_cache_eight_bits(
+    engine: str, numbers: str, width: float
+) -> None:
+    """vLLM: kv_cache_dtype=auto is the dtype of the model, whatever its weights are packed in."""
+    assert default_cache_bytes(number_format(numbers), engine=engine) == width
 
 
 def test_the_first_peak_that_a_device_has_is_the_formats() -> None:
