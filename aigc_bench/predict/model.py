@@ -42,7 +42,7 @@ from aigc_bench.predict.language.figures import figures
 from aigc_bench.predict.language.of_case import is_encoder, language_of
 from aigc_bench.predict.machine_card import ProbedAccelerator
 from aigc_bench.predict.precisions import refuse_lacking_precision
-from aigc_bench.predict.predicted import DOES_NOT_FIT, Grade, PredictedRow, predicted_row
+from aigc_bench.predict.predicted import DOES_NOT_FIT, HOST_BOUND, Grade, PredictedRow, predicted_row
 from aigc_bench.predict.published.language_models import LanguageModel
 from aigc_bench.predict.published.name_resolution import resolve_engine
 from aigc_bench.predict.roofline import roofline
@@ -53,7 +53,6 @@ from aigc_bench.predict.served_offline import TIMED, served_offline
 from aigc_bench.predict.tracing.optrace import OpTrace, StageTrace
 
 TRACED_CAUTION = "not_calibrated_on_published_results"
-HOST_BOUND = "host_bound"
 PROBED, CALIBRATED, INFORMED = "calibrated_by_probes", "calibrated_by_own_runs", "informed_by_other_machines"
 """What own measurements a number rests on: operators of this machine, models on this machine, models elsewhere."""
 MAX_P_FIT = 0.999

@@ -20,6 +20,7 @@ Grade = Literal["calibrated", "neighbours", "physics"]
 """What a prediction rests on: measurements of this device at this kind of work, of devices of its architecture, or neither."""
 
 DOES_NOT_FIT = "does_not_fit"
+HOST_BOUND = "host_bound"
 
 
 class PredictedRow(MetricRow):

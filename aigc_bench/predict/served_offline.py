@@ -40,7 +40,7 @@ from aigc_bench.predict.fitting.grades import closed_form_grade
 from aigc_bench.predict.fitting.predictions import estimate_rows, refuse_far_outside
 from aigc_bench.predict.language.of_case import language_of
 from aigc_bench.predict.precisions import format_reasons, refuse_lacking_format
-from aigc_bench.predict.predicted import DOES_NOT_FIT, Grade, PredictedRow, predicted_row
+from aigc_bench.predict.predicted import DOES_NOT_FIT, HOST_BOUND, Grade, PredictedRow, predicted_row
 from aigc_bench.predict.published.language_models import LanguageModel
 from aigc_bench.predict.published.name_resolution import NumberFormat, resolve_engine
 from aigc_bench.predict.published.row import PublishedQuery
@@ -51,6 +51,9 @@ _MEMORY_ERROR = 0.05
 """Half width of the interval of a served model's memory: published figures lie within it."""
 _RATE_SHARE = 0.5
 """The rate's part of what three closed forms differ by: it and the times are about equally uncertain."""
+_ON_THE_DEVICE = ("decode_linear", "decode_weights", "decode_attention", "decode_cache", "decode_bytes", "collectives")
+_NOTHING = 1e-12
+"""Instead of 0 in a column that something is divided by."""
 _WHOLE = message(
     "weights + cache of the batch at full length + the engine's own memory, on each device (predict/closed_form/replica_memory.py)"
 )
@@ -108,6 +111,7 @@ def served_offline(
     )
     try:
         answers, grades = _answers(served, spec, calibration=calibration)
+        reasons += (HOST_BOUND,) if _waits_for_host(served, spec, calibration=calibration) else ()
     except NotPredictable as problem:
         raise UsageError(
             message("{id} on {spec_id}: {problem}.", id=case.id, spec_id=spec.id, problem=problem),
@@ -238,6 +242,14 @@ def _row(served: Served, spec: AcceleratorSpec, *, metric: str) -> ModelRow:
     )  # fmt: skip
     is_alone = served.query.concurrency is not None and served.query.concurrency <= served.layout.replicas * served.layout.streams
     return row.model_copy(update={"columns": {**row.columns, "is_static": 1.0}}) if metric == "tpot" and is_alone else row
+
+
+def _waits_for_host(served: Served, spec: AcceleratorSpec, *, calibration: Calibration) -> bool:
+    """Whether a decode step is launches, scheduling and sampling for more than half, as the traced prediction says it of a step."""
+    row = _row(served, spec, metric="tpot")
+    idle = row.model_copy(update={"columns": {**row.columns, **dict.fromkeys(_ON_THE_DEVICE, _NOTHING)}})
+    whole_s, host_s = forms.decode_and_prefill(forms.columns_of([row, idle]), calibration.constants["language"])[0]
+    return served.query.output_len != 1 and bool(host_s > whole_s / 2)
 
 
 def _consistent(found: Mapping[str, Estimate], query: PublishedQuery, *, limits: Mapping[str, float]) -> dict[str, Estimate]:

@@ -158,3 +158,14 @@ def test_every_factorisation_of_the_same_devices_stays_below_their_arithmetic(gp
 def test_a_step_that_waits_for_its_host_says_so() -> None:
     (row,) = (row for _, row in predict_one(Query(what="gpt/gpt2-124m"), accelerators=["h100"]).rows if row.metric == "throughput")
     assert "host_bound" in row.reasons
+
+
+@pytest.mark.parametrize(("gpu", "is_bound"), [("b200_sxm_180gb", True), ("l4", False)])
+def test_a_served_step_that_is_launches_for_more_than_half_says_so(gpu: str, is_bound: bool) -> None:
+    """A small model of one request: 2 ms to read its weights on the one, 54 on the other."""
+    (row,) = (
+        row
+        for _, row in predict_one(Query(what="gpt/llama-3.1-8b", engine="vllm", batch_size=1), accelerators=[gpu]).rows
+        if row.metric == "tpot"
+    )
+    assert ("host_bound" in row.reasons) == is_bound
