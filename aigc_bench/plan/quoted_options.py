@@ -27,6 +27,7 @@ from aigc_bench.plan.hardware.measured_runs import MeasuredMachine
 from aigc_bench.plan.money.annuity import annuity
 from aigc_bench.plan.money.offer import Offer
 from aigc_bench.plan.money.rents import rents
+from aigc_bench.plan.money.resale import residual_of_option
 from aigc_bench.plan.options.assemble import Procurement, ranked
 from aigc_bench.plan.options.procurement import OF_A_FORM, in_instances, no_cluster, procurements_of, unwanted
 from aigc_bench.plan.options.wording import describe
@@ -133,7 +134,7 @@ def _costed(
     served = finance.life_years - waits
     support = scaled(quote.support_usd_per_year, option.num_servers) if quote.support_usd_per_year else zero("usd/year")
     running = plus(option.opex_usd_per_year, support)
-    lost = times(option.capex_usd, complement(finance.residual_share), unit="usd")
+    lost = times(option.capex_usd, complement(residual_of_option(option, finance)), unit="usd")
     rented = bridge if waits > 0 else None
     bridged = scaled(rented.usd_per_year, waits, unit="usd") if rented else zero("usd")
     total = named(plus(lost, scaled(running, served, unit="usd"), bridged), TOTAL)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.core.records import Estimate, Record
+from aigc_bench.plan.money.resale import residual_of_option
 from aigc_bench.plan.output.contract import contract
 from aigc_bench.plan.output.plan_view import plan_view
 from aigc_bench.plan.planner import plan_demand
@@ -204,10 +205,11 @@ def test_the_recommended_option_is_the_cheapest_of_those_accepted(plan: Plan) ->
 
 
 def test_cost_lines_add_up_to_running_and_total_cost(plan: Plan) -> None:
-    years, kept = plan.demand.finance.life_years, plan.demand.finance.residual_share.value
+    years = plan.demand.finance.life_years
     for option in plan.options:
         running = math.fsum(line.usd_per_year.value for line in option.costs if line.key != "hardware")
         assert option.opex_usd_per_year.value == pytest.approx(running)
+        kept = residual_of_option(option, plan.demand.finance).value
         assert option.tco_usd.value == pytest.approx(option.capex_usd.value * (1 - kept) + running * years)
 
 

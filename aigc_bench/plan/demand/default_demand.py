@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, MetricRow
 from aigc_bench.plan.demand.arrival_rates import from_users
-from aigc_bench.plan.demand.site_and_limits import with_factor_keys
+from aigc_bench.plan.demand.site_and_limits import plant_left, with_factor_keys
 from aigc_bench.plan.records.demand import Demand, Finance, Job, Service, Site, Slo
 from aigc_bench.plan.site.cooling_fit import rack_limit_w
 from aigc_bench.plan.stats.estimates import assumed
@@ -254,6 +254,7 @@ def default_finance(catalogue: Catalogue) -> Finance:
         discount_rate=catalogue.constant("discount_rate"),
         life_years=LIFE_YEARS,
         residual_share=catalogue.constant(f"residual_fraction_{LIFE_MONTHS}m"),
+        plant_left_share=plant_left(LIFE_YEARS, catalogue=catalogue),
         space_usd_per_kw_month=catalogue.constant("colocation_usd_per_kw_month"),
         adders_share=catalogue.constant("hidden_cost_fraction"),
     )

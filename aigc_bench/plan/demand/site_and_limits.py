@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import create_model
 
+from aigc_bench.core.derivation import Derivation, record
 from aigc_bench.core.errors import UnknownNameError, UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
@@ -30,7 +31,7 @@ from aigc_bench.plan.records.demand import Colocation, Constraints, Dataset, Fin
 from aigc_bench.plan.records.owned import Owned
 from aigc_bench.plan.records.site_key import SiteKey, site_keys
 from aigc_bench.plan.site.cooling_fit import rack_limit_w
-from aigc_bench.plan.stats.estimates import estimate
+from aigc_bench.plan.stats.estimates import estimate, stated
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
@@ -156,6 +157,15 @@ def colocation_of(written: WrittenColocation, *, catalogue: Catalogue) -> Coloca
     )
 
 
+def plant_left(life_years: float, *, catalogue: Catalogue) -> Estimate:
+    """Return the share of racks, UPS and cooling plant that is not used up after the servers' life, at least 0."""
+    lasts = catalogue.constant("plant_lifetime_years")
+    ends = {end: max(0.0, 1 - life_years / getattr(lasts, end)) for end in ("low", "value", "high")}
+    found = Estimate(**ends, unit="fraction", basis=lasts.basis, source=message("1 - life of the servers / life of the plant"))
+    life = stated(life_years, "demand.finance.life_years", unit="years")
+    return record(found, Derivation("max(0, 1 - {0} / {1})", (life, lasts)))
+
+
 def finance_of(written: WrittenFinance, *, catalogue: Catalogue) -> Finance:
     """Return the finance; the resale value is that of the published age nearest to the life."""
     years, currency = written.life / YEAR_S, written.currency.upper()
@@ -167,6 +177,7 @@ def finance_of(written: WrittenFinance, *, catalogue: Catalogue) -> Finance:
         discount_rate=_stated(written.discount_rate, "fraction") or catalogue.constant("discount_rate"),
         life_years=years,
         residual_share=_stated(written.residual_share, "fraction") or catalogue.constant(f"residual_fraction_{months}m"),
+        plant_left_share=plant_left(years, catalogue=catalogue),
         space_usd_per_kw_month=_stated(written.space_usd_per_kw_month, "USD/kW-month")
         or catalogue.constant("colocation_usd_per_kw_month"),
         adders_share=_stated(written.adders_share, "fraction") or catalogue.constant("hidden_cost_fraction"),

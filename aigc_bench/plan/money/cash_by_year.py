@@ -13,6 +13,7 @@ import math
 from aigc_bench.core.derivation import Derivation, record, restated
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
+from aigc_bench.plan.money.resale import residual_of_option
 from aigc_bench.plan.records.demand import Finance
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.records.rent import Rent
@@ -40,7 +41,7 @@ def cash_by_year(option: Option, finance: Finance) -> tuple[YearCash, ...]:
         # 1 for whole years, what is left of the life in the last one.
         share = min(1.0, finance.life_years - (year - 1))
         running = _running(option, finance, year=year, share=share) if year else None
-        resale = times(capex, finance.residual_share, unit="usd") if year == years and owned else None
+        resale = times(capex, residual_of_option(option, finance), unit="usd") if year == years and owned else None
         before = found[-1].cumulative_usd if found else None
         # Resale is an income, so its high end belongs to the low end of the cost.
         net = _added(purchase, running, less=resale, words=message("purchase + running - resale"))

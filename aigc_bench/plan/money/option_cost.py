@@ -20,6 +20,7 @@ from aigc_bench.plan.money.instances import PaidInstances
 from aigc_bench.plan.money.offer import Offer
 from aigc_bench.plan.money.opex import ResourceUse, Tariffs, opex_lines
 from aigc_bench.plan.money.ownership import FinanceTerms, life_of, own
+from aigc_bench.plan.money.resale import residual_of
 from aigc_bench.plan.placement.room_around import other_peak_w
 from aigc_bench.plan.records.assessment import CostLine
 from aigc_bench.plan.records.demand import Finance, Site
@@ -131,7 +132,7 @@ def money(
         space_usd_per_kw_month=finance.space_usd_per_kw_month if has_rent else None,
     )
     lines = (*opex_lines(use, prices=prices), *more, *staff_lines(finance, num_servers=num_servers))
-    found = own(capex, lines, terms=terms_of(finance))
+    found = own(capex, lines, terms=terms_of(finance, residual_share=residual_of(capex, room, finance)))
     return Money(
         capex_usd=capex,
         opex_usd_per_year=found.opex_usd_per_year,
@@ -141,12 +142,12 @@ def money(
     )
 
 
-def terms_of(finance: Finance) -> FinanceTerms:
-    """Return the financial terms, as the formulae of ownership take them."""
+def terms_of(finance: Finance, *, residual_share: Estimate) -> FinanceTerms:
+    """Return the financial terms, as the formulae of ownership take them; the share is of the whole purchase."""
     return FinanceTerms(
         discount_rate=finance.discount_rate,
         life_years=finance.life_years,
-        residual_share=finance.residual_share,
+        residual_share=residual_share,
         adders_share=finance.adders_share,
     )
 

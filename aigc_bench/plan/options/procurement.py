@@ -109,7 +109,10 @@ class Market:
         # USD per kW of UPS and of air cooling, whatever the site has: it only weighs settings against each other.
         plant = self.catalogue.constant("ups_usd_per_kw").value + self.catalogue.cooling["capex_crah"].estimate().value
         yearly = annuity(
-            plant, rate=finance.discount_rate.value, years=finance.life_years, residual=plant * finance.residual_share.value
+            plant,
+            rate=finance.discount_rate.value,
+            years=finance.life_years,
+            residual=plant * (finance.plant_left_share or finance.residual_share).value,
         )
         # A demand charge is per kW and month at the meter, so cooling is in it by the PUE.
         return (yearly + (charge.value * 12 * demand.site.pue.value if charge else 0.0)) / 1000

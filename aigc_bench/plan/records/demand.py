@@ -182,6 +182,7 @@ class Finance(Record):
     discount_rate: Estimate
     life_years: float = Field(gt=0)
     residual_share: Estimate
+    plant_left_share: Estimate | None = None
     space_usd_per_kw_month: Estimate
     adders_share: Estimate
     staff_usd_per_year: Estimate | None = None

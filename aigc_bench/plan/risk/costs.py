@@ -29,6 +29,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.plan.money.annuity import annuities, annuity
 from aigc_bench.plan.money.offer import IS_ELASTIC
 from aigc_bench.plan.money.ownership import ADDER_BASE
+from aigc_bench.plan.money.resale import residual_of_option
 from aigc_bench.plan.placement.room_around import other_mean_w
 from aigc_bench.plan.records.assessment import CostLine
 from aigc_bench.plan.records.machine import Machine
@@ -74,11 +75,22 @@ class CostSamples:
 def _hardware(at: CostSamples) -> Array:
     finance = at.context.demand.finance
     rate = at.scenarios.of(message("discount rate"), finance.discount_rate)
-    residual = at.scenarios.of(message("residual value"), finance.residual_share)
-    capex, share = at.option.capex_usd.value, finance.residual_share.value
+    residual = _residual(at.option, at.context)
+    capex, share = at.option.capex_usd.value, residual_of_option(at.option, finance).value
     # The plan's own annuity: a ratio of 1 at central values.
     middle = annuity(capex, rate=finance.discount_rate.value, years=finance.life_years, residual=share * capex)
     return annuities(at.capex, rate, residual, years=finance.life_years) / middle if middle else np.ones(at.scenarios.num)
+
+
+def _residual(option: Option, context: ScenarioContext) -> Array:
+    """Return the share of the purchase that is left: the servers' is drawn, the plant's follows from its life."""
+    finance = context.demand.finance
+    drawn = context.scenarios.of(message("residual value"), finance.residual_share)
+    # The blend is linear in the servers' share, so the plant's part is what the central values leave.
+    central, servers = residual_of_option(option, finance).value, finance.residual_share.value
+    left = finance.plant_left_share.value if finance.plant_left_share is not None else servers
+    part = (central - servers) / (left - servers) if left != servers else 0.0
+    return np.asarray(drawn * (1 - part) + left * part)
 
 
 def _electricity(at: CostSamples) -> Array:
@@ -226,7 +238,7 @@ def cost_of(option: Option, context: ScenarioContext) -> Cost:
     yearly = sum((usd for _, usd in lines), nothing)
     opex = sum((usd for key, usd in lines if key != "hardware"), nothing)
     finance = context.demand.finance
-    lost = 1 - context.scenarios.of(message("residual value"), finance.residual_share) if option.capex_usd.value else 1.0
+    lost = 1 - _residual(option, context) if option.capex_usd.value else 1.0
     return Cost(
         capex=capex,
         yearly=yearly,

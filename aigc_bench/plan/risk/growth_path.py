@@ -23,6 +23,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.money.cash_flow import CashFlow, CashFlowTerms, Cohort, buy_dates, cash_flow
 from aigc_bench.plan.money.ownership import residual_share
+from aigc_bench.plan.money.resale import residual_of_option
 from aigc_bench.plan.records.demand import Demand, Growth
 from aigc_bench.plan.records.loads import Fleet, Load
 from aigc_bench.plan.records.plan import Option
@@ -174,7 +175,7 @@ def _cash(part: Option, needed: Sequence[int], demand: Demand, ratio: Estimate, 
     """Return the cash flow of ``needed`` servers by year; resale by age, scaled to the demand's share at the end of life."""
     finance, count = demand.finance, max(1, part.num_servers)
     usual = residual_share(finance.life_years, catalogue=catalogue).value
-    own = finance.residual_share.value / usual
+    own = residual_of_option(part, finance).value / usual
 
     def residual(age: float) -> Estimate:
         """Return resale value over purchase price at an age in years: as published, scaled to the demand's own, at most 1."""
