@@ -129,7 +129,7 @@ def test_a_record_keeps_its_sentences(in_pseudo: None) -> None:
 
 
 ENGLISH = re.compile(r" (the|of|and|a|in|is|are|with|for|that|to|at) ")
-DATA = ("Chat on Llama 3.1 70B for 20,000 people", "growth a year")
+DATA = ("Chat on Llama 3.1 70B for 20,000 people", "growth per year")
 """The demand's own words, and the name of a random stream."""
 
 

@@ -198,7 +198,7 @@ def _money(catalogue: Catalogue, spec: AcceleratorSpec) -> list[Described]:
     if rents:
         middle = rents[len(rents) // 2]
         text = message(
-            "${middle}/GPU-h (${least} to ${most}, {num_offers} offers)",
+            "${middle}/accelerator-h (${least} to ${most}, {num_offers} offers)",
             middle=digits(middle),
             least=digits(rents[0]),
             most=digits(rents[-1]),

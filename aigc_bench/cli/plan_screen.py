@@ -13,7 +13,7 @@ from aigc_bench.cli.plan_owned import owned
 from aigc_bench.cli.plan_quotes import quotes
 from aigc_bench.cli.plan_risk import risk
 from aigc_bench.cli.plan_simulation import next_measurement, simulated, warnings
-from aigc_bench.core.messages import capitalized, joined, message, plural, translated
+from aigc_bench.core.messages import capitalized, joined, looked_up, message, plural, translated
 from aigc_bench.core.text_wrap import cells, wrap
 from aigc_bench.core.units import money_in
 from aigc_bench.core.visible import visible
@@ -156,7 +156,7 @@ def _amount(value: Estimate | None) -> str:
 def _factors(best: RecommendationView) -> Iterator[str]:
     heads = (message("FACTOR"), message("REQUIRED"), message("AVAILABLE"), message("HEAD-ROOM"), message("VERDICT"))
     factor, required, available, room, verdict = map(translated, heads)
-    yield f"  {factor:<9} {required:>14} {available:>14} {room:>9}  {verdict}"
+    yield f"  {_left(factor)} {_right(required, 14)} {_right(available, 14)} {_right(room, 9)}  {verdict}"
     for one in best.factors:
         yield from wrapped(_factor(one), indent=2, hang=53)
 
@@ -164,7 +164,17 @@ def _factors(best: RecommendationView) -> Iterator[str]:
 def _factor(one: FactorRow) -> str:
     required, available = (_amount(number.printed) for number in (one.required, one.available))
     name, why = translated(one.name), translated(one.found.why)
-    return f"{name:<9} {required:>14} {available:>14} {_room(one.found.headroom):>9}  {one.found.verdict}: {why}"
+    numbers = f"{_right(required, 14)} {_right(available, 14)} {_right(_room(one.found.headroom), 9)}"
+    return f"{_left(name)} {numbers}  {looked_up(one.found.verdict)}: {why}"
+
+
+def _left(text: str) -> str:
+    """Return the first cell of the table of factors, by the cells of a terminal: a Chinese character takes two."""
+    return text + " " * (9 - cells(text))
+
+
+def _right(text: str, width: int) -> str:
+    return " " * (width - cells(text)) + text
 
 
 def _room(headroom: float | None) -> str:
@@ -183,16 +193,16 @@ def _alternatives(view: PlanView) -> Iterator[str]:
     shown = view.options.short
     if not shown:
         return
-    from aigc_bench.core.units import quantity
+    from aigc_bench.core.units import digits, quantity
     from aigc_bench.plan.options.measure import compared_cost
 
     room, risk = width() - NUMBERS_WIDTH, view.plan.demand.constraints.risk
     measured = message("P90 COST") if risk == "p90" else message("EXPECTED COST")
     heads = (message("ALTERNATIVE"), message("TOTAL COST"), measured, message("RELATIVE COST"))
     what, cost, compared, ratio = map(translated, heads)
-    yield f"  {what}{' ' * (room - cells(what))} {cost:>11} {compared:>13} {ratio:>13}"
+    yield f"  {what}{' ' * (room - cells(what))} {_right(cost, 11)} {_right(compared, 13)} {_right(ratio, 13)}"
     for one in shown:
-        relative = f"{one.relative_cost:.1f}x" if one.relative_cost is not None else "–"
+        relative = f"{digits(one.relative_cost, significant=2)}x" if one.relative_cost is not None else "–"
         below = message(" ({refused_by})", refused_by=one.refused_by) if one.refused_by else ""
         what = translated(one.what) + translated(below)
         # Two less: following lines are indented by two more.

@@ -50,7 +50,13 @@ def _service(row: CheckedService) -> str:
         ]
     if one.share_interval is not None:
         low, high = one.share_interval
-        words.append(message("{low:.0f} to {high:.0f} % over the interval of the predicted speed", low=100 * low, high=100 * high))
+        ends = dict.fromkeys(f"{100 * end:.0f}" for end in (low, high))
+        share = (
+            message("{low} to {high} %", low=f"{100 * low:.0f}", high=f"{100 * high:.0f}")
+            if len(ends) > 1
+            else f"{next(iter(ends))} %"
+        )
+        words.append(message("{share} over the interval of the predicted speed", share=share))
     for found in row.latencies:
         if found.limit_s is not None:
             analytic = (

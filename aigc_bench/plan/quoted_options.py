@@ -3,7 +3,7 @@
     total     capex x (1 - residual) + (opex + support) x (years - delivery) + bridge       over the life of the servers
     bridge    yearly cost of the cheapest accepted rent on demand / mean growth x delivery   capacity until then
     equal at  unit price + (total of the other - total) / slope
-    slope     bought: units x ((1 - residual) + adders share x annuity factor x (years - delivery))
+    slope     bought: units x ((1 - residual) + share of ancillary costs x annuity factor x (years - delivery))
               rented: instances paid x hours of a year x (years - delivery)
 
 A purchase at the prices of the catalogue has no delivery time. A quote is a firm price: its interval is that of the exchange rate.
@@ -307,7 +307,7 @@ def _of_supply(quote: Quote, option: Option, *, waits: float, bridge: _Bridge | 
     after = weeks_of(waits)
     if bridge is not None:
         yield message(
-            "delivered after {after}; until then {bridge}, {cost} of its total",
+            "delivered after {after}; until then rent {bridge} ({cost} of its total)",
             after=after,
             bridge=bridge.what,
             cost=quantity(bridge.usd_per_year.value * waits, "usd"),
@@ -356,7 +356,7 @@ def _changes(one: _Priced, target: float, *, of: str) -> Iterator[str]:
     assert total is not None, "only quotes with a total are compared"
     above = total.value / target - 1
     price = _equal_price(one, target)
-    unit = message("an instance-hour") if quote.is_rent else message("a server")
+    unit = message("per instance-hour") if quote.is_rent else message("per server")
     if abs(above) < SAME:
         yield message("it costs as much as {of}", of=of)
     elif price is None:

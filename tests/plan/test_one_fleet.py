@@ -274,4 +274,4 @@ def test_screen_and_contract_say_what_is_reserved_and_what_is_paid() -> None:
     for option, words in ((elastic, "reserve up to "), (reserved, "pay for all of them at all hours")):
         (text,) = rent_words(option)
         assert option.rent is not None
-        assert words in text and quantity(option.rent.usd_per_accelerator_hour.value, "usd/GPU-h") in text
+        assert words in text and quantity(option.rent.usd_per_accelerator_hour.value, "usd/accelerator-h") in text

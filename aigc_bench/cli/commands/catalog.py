@@ -18,7 +18,7 @@ from aigc_bench.core.messages import message
 )
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """Keep your own rows of the catalogue: prices, machines and constants that go before the shipped ones.
+    """Keep your own rows of the catalogue: prices, machines and constants that override the shipped ones.
 
     They are files in your configuration folder. Nothing is fetched: a price list is refreshed by importing a newer file.
 
@@ -31,7 +31,7 @@ def command(ctx: click.Context) -> None:
         ctx.exit(ctx.invoke(check_command, files=(), as_json=False))
 
 
-@command.command("import")
+@command.command("import", short_help=message("Import a price list of rented accelerators."))
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE.csv")
 @click.option("--provider", metavar="NAME", help=message("Whose prices these are, where the rows do not say it."))
 @click.option("--as-of", metavar="DATE", help=message("Day of the prices [default: the day on which the file was written]."))
@@ -72,7 +72,7 @@ def import_command(
         say(message("left out: {count:,} lines, {reason} (line {places})", count=len(lines), reason=reason, places=places))
 
 
-@command.command("add")
+@command.command("add", short_help=message("Add a row, or change a shipped one."))
 @click.argument("table", metavar="TABLE")
 @click.argument("row", metavar="ID")
 @click.argument("cells", nargs=-1, metavar="COLUMN=VALUE...")
@@ -103,7 +103,7 @@ def remove_command(table: str, row: str, as_json: bool) -> None:
     )
 
 
-@command.command("check")
+@command.command("check", short_help=message("Check your files, or those given."))
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE...]")
 @json_option
 def check_command(files: tuple[Path, ...], as_json: bool) -> int:

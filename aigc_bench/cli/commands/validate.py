@@ -41,7 +41,7 @@ def command(*, table: str, by: str, rows_out: str | None, as_json: bool) -> None
 
     Errors are absolute fractions of the measured value, bias is their signed median, coverage the share of values inside the
     nominal 80 % interval. Rows that cannot be predicted are counted by reason. Rows that cannot be read are refused, with line and
-    reason, and count as asked. If no row can be predicted, the exit code is 1.
+    reason; the number of rows includes them. If no row can be predicted, the exit code is 1.
     """
     from aigc_bench import api
     from aigc_bench.predict.validation.scored_table import NoUsableRowError

@@ -80,10 +80,9 @@ def why_not_sold(
         return reason
     if sale is not None and _has_ended(sale, on=on) and not _is_quoted(spec, catalogue, on):
         return message(
-            "for sale: {name} is no longer made ({source}, {as_of}), and the catalogue has no price for it as new within a year; "
+            "for sale: {name} is no longer made (as of {as_of}), and the catalogue has no price for it as new within a year; "
             "rent it, or add your quote as a row of your own",
             name=spec.name,
-            source=sale.source,
             as_of=sale.as_of,
         )
     if spec.release_year is None or age_years(str(spec.release_year), on=on) <= SOLD_FOR_YEARS or _is_quoted(spec, catalogue, on):

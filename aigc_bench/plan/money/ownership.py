@@ -1,9 +1,9 @@
 """Cost of owning: annuity and residual, total cost of ownership, and the cost of every year as equipment is bought.
 
     hardware a year   C x (1 - s / (1 + r)^n) x r / (1 - (1 + r)^-n)            s the residual share at the end of life
-    adders            share x (hardware + electricity + cooling + space)       freight, installation, insurance, disposal
-    TCO               C x (1 - s) + (opex + adders) x n                         undiscounted, over the life
-    present value     C x (1 - s / (1 + r)^n) + (opex + adders) / annuity factor
+    ancillary         share x (hardware + electricity + cooling + space)       freight, installation, insurance, disposal
+    TCO               C x (1 - s) + (opex + ancillary) x n                         undiscounted, over the life
+    present value     C x (1 - s / (1 + r)^n) + (opex + ancillary) / annuity factor
 
 Source: Brealey, Myers, Allen, Principles of Corporate Finance (equivalent annual cost). Taxes are left out.
 """
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 RESIDUAL_MONTHS = (24, 36, 48)
 ADDER_BASE = ("hardware", "electricity", "cooling", "space")
-"""Lines of which freight, insurance and the other adders are a share."""
+"""Lines of which freight, insurance and other ancillary costs are a share."""
 HARDWARE = "C x (1 - s / (1 + r)^n) x r / (1 - (1 + r)^-n)"
 ANNUITY = "{0} * (1 - {2} / (1 + {1}) ** {3}) * {1} / (1 - (1 + {1}) ** -{3})"
 PLAIN = "{0} * (1 - {2}) / {3}"
@@ -102,7 +102,7 @@ def own(capex_usd: Estimate, lines: Sequence[CostLine], *, terms: FinanceTerms) 
         base = total([line.usd_per_year for line in found if line.key in ADDER_BASE], unit="usd/year")
         formula = "share x (hardware + electricity + cooling + space)"
         adders = named(times(base, terms.adders_share, unit="usd/year"), formula)
-        name = message("adders: freight, installation, insurance, disposal")
+        name = message("ancillary costs: freight, installation, insurance, disposal")
         fed = {line.name: line.usd_per_year for line in found if line.key in ADDER_BASE} | {"share": terms.adders_share}
         found.append(CostLine(key="adders", name=name, usd_per_year=adders, formula=formula, inputs=fed))
     # The first line is the hardware's annuity, which the purchase already pays for.

@@ -76,8 +76,8 @@ def rent_words(option: Option) -> list[str]:
 def _rent_words(rent: Rent) -> str:
     each, size = rent.usd_per_accelerator_hour.value, rent.accelerators_per_instance.value
     most = plural("{count:,} instance", "{count:,} instances", count=rent.instances_at_most)
-    of = "" if size == 1 else message(" of {size:g} GPUs", size=size)
-    price, provider = quantity(each, "usd/GPU-h"), rent.provider or message("a provider")
+    of = "" if size == 1 else message(" of {size:g} accelerators", size=size)
+    price, provider = quantity(each, "usd/accelerator-h"), rent.provider or message("a provider")
     region = f" ({rent.region})" if rent.region else ""
     if rent.term not in ELASTIC:
         return message(
@@ -146,7 +146,7 @@ def tie(plan: Plan) -> str | None:
     if best is None or not near:
         return None
     times = times_of(near[0], best, plan.demand.constraints.risk)
-    more = message("; {num_near} more options are tied", num_near=len(near) - 1) if len(near) > 1 else ""
+    more = plural("; {count} more option is tied", "; {count} more options are tied", count=len(near) - 1) if len(near) > 1 else ""
     return message("statistically tied: {what} at {times:.2f} times the cost{more}", what=describe(near[0]), times=times, more=more)
 
 

@@ -115,7 +115,7 @@ def _unit(one: QuotedPlan) -> str:
             tax=tax,
         )
     return message(
-        "{words} a server of {count} x {accelerator}{tax}",
+        "{words} per server of {count} x {accelerator}{tax}",
         words=words,
         count=quote.num_accelerators,
         accelerator=quote.accelerator,
@@ -135,9 +135,9 @@ def _than(share: float, what: str) -> str:
     if abs(share) < SAME:
         return message("as much as {what}", what=what)
     if share > 1:
-        return message("{times:.1f} times as dear as {what}", times=1 + share, what=what)
+        return message("{times:.1f} times as expensive as {what}", times=1 + share, what=what)
     if share > 0:
-        return message("{percent:.0f} % dearer than {what}", percent=100 * share, what=what)
+        return message("{percent:.0f} % more expensive than {what}", percent=100 * share, what=what)
     return message("{percent:.0f} % cheaper than {what}", percent=-100 * share, what=what)
 
 

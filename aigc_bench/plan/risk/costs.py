@@ -12,7 +12,7 @@ A line of any other kind is sampled from its own interval.
 The sums::
 
     purchase   servers x price + every other line of the bill, each with its own price draw
-    adders     share x (hardware + electricity + cooling + space)
+    ancillary  share x (hardware + electricity + cooling + space)
     TCO        purchase x (1 - residual share) + (sum of the lines except hardware) x years
 
 At the central values of all inputs the sums are those of the plan.
@@ -275,7 +275,7 @@ def purchase(option: Option, scenarios: Scenarios) -> Array:
 
 
 def _lines(option: Option, context: ScenarioContext, *, loads: Sequence[LoadSamples], capex: Array) -> list[tuple[str, Array]]:
-    """Return key and USD per year of every line; adders last, as they are a share of others."""
+    """Return key and USD per year of every line; ancillary costs last, as they are a share of others."""
     found = [
         (
             line.key,
@@ -288,7 +288,7 @@ def _lines(option: Option, context: ScenarioContext, *, loads: Sequence[LoadSamp
     middle = sum(line.usd_per_year.value for line in option.costs if line.key in ADDER_BASE)
     for line in option.costs:
         if line.key == ADDERS and middle:
-            share = context.scenarios.ratio("adders", context.demand.finance.adders_share)
+            share = context.scenarios.ratio(message("ancillary costs"), context.demand.finance.adders_share, stream=ADDERS)
             found.append((line.key, line.usd_per_year.value * share * base / middle))
     return found
 

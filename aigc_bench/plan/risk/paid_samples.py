@@ -16,6 +16,7 @@ from aigc_bench.plan.money.instances import Limits, RunningJob, RunningService, 
 from aigc_bench.plan.records.loads import Load
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.risk.scenarios import LoadSamples, ScenarioContext
+from aigc_bench.plan.risk.service_rate import growth_samples
 from aigc_bench.plan.stats.distributions import Array
 
 MOST = 1e12
@@ -42,7 +43,7 @@ def paid_samples(option: Option, loads: Sequence[LoadSamples], context: Scenario
 
 def _growth(context: ScenarioContext) -> Array:
     growth = context.demand.growth
-    return np.zeros(context.scenarios.num) if growth is None else context.scenarios.of("growth a year", growth.per_year)
+    return np.zeros(context.scenarios.num) if growth is None else growth_samples(context.scenarios, growth)
 
 
 def _service(one: LoadSamples, load: Load, used: Array) -> RunningService:

@@ -25,7 +25,7 @@ import numpy as np
 
 from aigc_bench.core.messages import message
 from aigc_bench.core.units import SECONDS_PER_YEAR
-from aigc_bench.plan.records.demand import Job, Service
+from aigc_bench.plan.records.demand import Growth, Job, Service
 from aigc_bench.plan.records.machine import Capability, Machine
 from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.risk.scenarios import ScenarioContext, Scenarios
@@ -59,7 +59,11 @@ def demand_samples(service: Service, scenarios: Scenarios) -> DemandSamples:
     prompt = np.ones(scenarios.num)
     if service.input_tokens is not None:
         prompt = scenarios.ratio(message("prompt length{of}", of=of), service.input_tokens)
-    answer = scenarios.ratio(message("{item}s a request{of}", item=service.item, of=of), service.items_per_request)
+    answer = scenarios.ratio(
+        message("{item}s per request{of}", item=service.item, of=of),
+        service.items_per_request,
+        stream=f"{service.item}s a request{of}",
+    )
     return DemandSamples(requests_per_s=peak, duty=duty, answer=answer, prompt=prompt)
 
 
@@ -70,13 +74,18 @@ def items_per_year(service: Service, context: ScenarioContext) -> Array:
     return np.asarray(items * samples.duty * mean_growth(context) * SECONDS_PER_YEAR)
 
 
+def growth_samples(scenarios: Scenarios, growth: Growth) -> Array:
+    """Return the growth per year in every scenario, as a fraction."""
+    return scenarios.of(message("growth per year"), growth.per_year, stream="growth a year")
+
+
 def growth_after(context: ScenarioContext, years: float | None = None) -> Array:
     """Return rates after some years over those of today; at the end of the horizon where ``years`` is ``None``."""
     growth = context.demand.growth
     if growth is None:
         return np.ones(context.scenarios.num)
     # At least a hundredth of the demand is left: the logarithm of 0 is not defined.
-    rate = np.maximum(context.scenarios.of("growth a year", growth.per_year), -0.99)
+    rate = np.maximum(growth_samples(context.scenarios, growth), -0.99)
     return np.asarray((1 + rate) ** (growth.horizon_years if years is None else years))
 
 
