@@ -208,37 +208,59 @@ def plan_with_owned(
     plain = demand.model_copy(update={"owned": ()})
     if not useful:
         return _recorded(planner(plain), found, kept=[], replaced=None, demand=demand)
-    complete = next(
-        (one for one in useful if one.row.share == 1.0 and len(one.row.loads) == len((*demand.services, *demand.jobs))), None
-    )
-    if complete is not None:
-        plan = planner(plain, extra=(_standing(complete, plain, catalogue=catalogue, on=on, measured=measured, seed=seed),))
-        best = plan.recommended
-        rivals = [one for one in plan.options if one.accepted and one.term != "kept"]
-        is_kept = best is not None and best.term == "kept"
-        return _recorded(plan, found, kept=[complete] if is_kept else [], replaced=rivals[0] if rivals else None, demand=demand)
-    # New machines for everything: what each kind's share would cost anew is judged by the cheapest of them.
-    kept, left = list[_Kept](), 1.0
+    complete = next((one for one in useful if _carries_all(one, demand)), None)
+    if complete is None:
+        return _plan_with_rest(demand, found, useful, planner=planner)
+    plan = planner(plain, extra=(_standing(complete, plain, catalogue=catalogue, on=on, measured=measured, seed=seed),))
+    is_kept = plan.recommended is not None and plan.recommended.term == "kept"
+    replaced = next((one for one in plan.options if one.accepted and one.term != "kept"), None)
+    return _recorded(plan, found, kept=[complete] if is_kept else [], replaced=replaced, demand=demand)
+
+
+def _carries_all(one: _Kept, demand: Demand) -> bool:
+    return one.row.share == 1.0 and len(one.row.loads) == len((*demand.services, *demand.jobs))
+
+
+def _plan_with_rest(demand: Demand, found: Sequence[_Kept], useful: Sequence[_Kept], *, planner: Planner) -> Plan:
+    """Return the plan of keeping the kinds that are worth it and adding for the rest, or of new machines for everything."""
+    plain = demand.model_copy(update={"owned": ()})
     rest = planner(_rest(demand, useful))
-    names = list(
-        dict.fromkeys(name for one in rest.options if one.accepted for name in (one.accelerator or "").split(" + ") if name)
-    )
-    whole = planner(plain, accelerators=tuple(names[:NUM_RIVALS]), is_brief=True) if names else planner(plain, is_brief=True)
-    rivals = [one for one in whole.options if one.accepted]
-    replaced = rivals[0] if rivals else None
+    replaced = _replacement(plain, planner=planner, rest=rest)
+    kept = _worth_keeping(useful, replaced, demand=demand)
+    if kept:
+        if len(kept) < len(useful):
+            rest = planner(_rest(demand, kept))
+        keeping = _recorded(rest, found, kept=kept, replaced=replaced, demand=demand)
+        if not _costs_more(keeping):
+            return keeping
+    return _recorded(planner(plain), found, kept=[], replaced=replaced, demand=demand)
+
+
+def _replacement(plain: Demand, *, planner: Planner, rest: Plan) -> Option | None:
+    """Return the cheapest new machines for everything, of the kinds that carry the rest: they judge what each share costs anew."""
+    accepted = [one.accelerator or "" for one in rest.options if one.accepted]
+    names = tuple(dict.fromkeys(name for one in accepted for name in one.split(" + ") if name))
+    whole = planner(plain, accelerators=names[:NUM_RIVALS], is_brief=True)
+    return next((one for one in whole.options if one.accepted), None)
+
+
+def _worth_keeping(useful: Sequence[_Kept], replaced: Option | None, *, demand: Demand) -> list[_Kept]:
+    """Return the kinds that cost less over the life than new machines for their share, the cheapest first."""
+    kept, left = list[_Kept](), 1.0
     for one in sorted(useful, key=lambda one: _keeping_usd(one, demand) / one.row.share):
         share = min(left, one.row.share)
         if replaced is None or _keeping_usd(one, demand) < share * replaced.tco_usd.value:
             kept.append(one)
             left -= share
-    if kept and len(kept) < len(useful):
-        rest = planner(_rest(demand, kept))
-    keeping = _recorded(rest, found, kept=kept, replaced=replaced, demand=demand) if kept else None
-    costs = (keeping.owned.keep_usd, keeping.owned.replace_usd) if keeping and keeping.owned and rest.recommended else (None, None)
-    # Each kind was judged alone; together with what is added they may still cost more than new machines.
-    if keeping is not None and replaced is not None and costs[0] and costs[1] and costs[0].value > costs[1].value:
-        keeping = None
-    return keeping or _recorded(planner(plain), found, kept=[], replaced=replaced, demand=demand)
+    return kept
+
+
+def _costs_more(keeping: Plan) -> bool:
+    """Whether keeping costs more than new machines: each kind was judged alone, and what is added comes on top."""
+    owned = keeping.owned
+    if owned is None or owned.keep_usd is None or owned.replace_usd is None or keeping.recommended is None:
+        return False
+    return owned.keep_usd.value > owned.replace_usd.value
 
 
 def _standing(

@@ -42,7 +42,7 @@ def _names(parts: Sequence[Option]) -> dict[str, object]:
         # Any rented part makes the whole depend on a provider.
         "kind": "cloud" if "cloud" in kinds else parts[0].kind,
         "term": _each_once(part.term for part in parts),
-        "provider": _each_once(part.provider for part in parts if part.provider) or None,
+        "provider": _each_once(part.provider for part in parts) or None,
         "placement": "dedicated",
         "accelerator": _each_once(part.accelerator or "none" for part in parts),
         "server": " + ".join(f"{part.num_servers} x {part.server}" for part in parts),
@@ -98,10 +98,10 @@ def summed_rent(lines: Sequence[Rent]) -> Rent | None:
     hourly = _weighted([line.usd_per_instance_hour for line in lines], weights)
     accelerators = [line.accelerators_per_instance.value * weight for line, weight in zip(lines, weights, strict=True)]
     return Rent(
-        provider=_each_once(line.provider for line in lines if line.provider) or None,
-        region=_each_once(line.region for line in lines if line.region) or None,
+        provider=_each_once(line.provider for line in lines) or None,
+        region=_each_once(line.region for line in lines) or None,
         term=_each_once(line.term for line in lines),
-        instance=_each_once(line.instance for line in lines if line.instance) or None,
+        instance=_each_once(line.instance for line in lines) or None,
         accelerators_per_instance=_weighted([line.accelerators_per_instance for line in lines], weights),
         instances_at_most=at_most,
         instances_mean=mean,
@@ -121,8 +121,8 @@ def _weighted(prices: Sequence[Estimate], weights: Sequence[float]) -> Estimate:
     return named(plus(*(scaled(price, weight / share) for price, weight in zip(prices, weights, strict=True))), WEIGHTED)
 
 
-def _each_once(names: Iterable[str]) -> str:
-    return " + ".join(dict.fromkeys(names))
+def _each_once(names: Iterable[str | None]) -> str:
+    return " + ".join(dict.fromkeys(name for name in names if name))
 
 
 def _chained(found: Iterable[Sequence[T]]) -> tuple[T, ...]:
