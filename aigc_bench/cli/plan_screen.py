@@ -99,6 +99,7 @@ def _setting(load: LoadRow) -> str:
         engine = setting.engine or "torch"
         words.append(message("{preset} on {engine} in {precision}", preset=setting.preset, engine=engine, precision=precision))
         words.append(message("{ranks}, batch {batch_size}{cap}", ranks=ranks, batch_size=setting.batch_size, cap=cap))
+        words += setting.options
         times = (("TTFT", load.ttft), ("TPOT", load.tpot), ("request", load.latency))
         words += [f"{name} {quantity(one.value.value, 's')}" for name, one in times if one.value is not None]
         words.append(setting.basis)

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -35,7 +36,7 @@ from aigc_bench.plan.risk.scenarios import NUM_SCENARIOS, ScenarioContext, drift
 from aigc_bench.plan.search.candidates import Candidates
 from aigc_bench.plan.search.load_candidates import Models, candidates_for, capability_of
 from aigc_bench.plan.search.selection import SelectionTerms, cheapest_usd_per_year, choose
-from aigc_bench.plan.sizing.fleets import job_load, service_load
+from aigc_bench.plan.sizing.fleets import job_load, needed, service_load
 from aigc_bench.plan.stats.estimates import bounded, named, plus, scaled
 from aigc_bench.predict.fitting.calibration import shipped_calibration
 
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
     from aigc_bench.catalog.records import AcceleratorSpec
 
+ROUNDING = 1e-9
 MIXED_HOSTS = 12
 """Hosts that are examined for each part of a mixed option: those whose accelerators carry the load cheapest."""
 MIXED_SAVES = 0.1
@@ -181,6 +183,7 @@ class HostSearch:
         capabilities, refusals = [capability for capability, _ in chosen], [why for _, why in chosen if why]
         machine = with_capabilities(host, capabilities, catalogue=self.models.catalogue)
         loads = loads_of(self.demand, capabilities=capabilities, rules=self.rules)
+        refusals += beyond_autoscaling(loads, demand=self.demand, rules=self.rules)
         procurements = procurements_of(host, machine, demand=self.demand, market=self.market, terms=terms)
         return [
             self._with_margin(
@@ -381,6 +384,23 @@ def loads_of(demand: Demand, *, capabilities: Sequence[Capability], rules: Rules
     served = [service_load(one, can, growth=demand.growth) for one, can in zip(demand.services, services, strict=True)]
     worked = [job_load(one, can, rules=rules) for one, can in zip(demand.jobs, jobs, strict=True)]
     return (*served, *worked)
+
+
+def beyond_autoscaling(loads: Sequence[Load], *, demand: Demand, rules: Rules) -> list[str]:
+    """Return why services need more replicas at their peak than they may run."""
+    found, most = [], {service.name: service.autoscaling.at_most for service in demand.services}
+    for load in loads:
+        limit = most.get(load.name)
+        # Counted as the fleet counts them: whole replicas at the target utilisation, or as many as the queue requires.
+        count = math.ceil(needed(load, rules=rules).value / load.machines_per_replica - ROUNDING) if limit is not None else 0
+        if limit is not None and count > limit:
+            found.append(
+                message(
+                    "{name}: its peak needs {count} replicas, max_replicas is {limit}; a higher limit would change that",
+                    name=load.name, count=count, limit=limit,
+                )
+            )  # fmt: skip
+    return found
 
 
 def with_capabilities(host: Host, capabilities: Sequence[Capability], *, catalogue: Catalogue) -> Machine:

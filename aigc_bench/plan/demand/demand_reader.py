@@ -17,7 +17,8 @@ from aigc_bench.core.toml_file import check, check_kind, inner_record
 from aigc_bench.plan.demand.arrival_rates import read_arrivals
 from aigc_bench.plan.demand.changes import changed
 from aigc_bench.plan.demand.quotes import quote_of, repeated_names
-from aigc_bench.plan.demand.schema import WrittenDemand
+from aigc_bench.plan.demand.schema import WrittenDemand, WrittenService
+from aigc_bench.plan.demand.served_options import with_context
 from aigc_bench.plan.demand.services_and_jobs import Check, batch_of, checks_of, service_of, training_of, with_own_model
 from aigc_bench.plan.demand.site_and_limits import (
     colocation_of,
@@ -119,9 +120,14 @@ def _convert(written: WrittenDemand, *, catalogue: Catalogue, folder: Path) -> t
         return read_arrivals(folder / name)
 
     own = partial(with_own_model, folder=folder)
+
+    def talking(table: WrittenService) -> WrittenService:
+        """Return a service with its own model, and with prompts that hold the turns before them."""
+        return with_context(own(table))
+
     checks = partial(checks_of, catalogue=catalogue, times_of=times_of)
     make_service = partial(service_of, catalogue=catalogue, times_of=times_of)
-    services = attempts.make_all(written.service, "service", checks=checks, maker=make_service, prepare=own)
+    services = attempts.make_all(written.service, "service", checks=checks, maker=make_service, prepare=talking)
     make_batch = partial(batch_of, catalogue=catalogue)
     jobs = attempts.make_all(written.batch, "batch", checks=checks, maker=make_batch, prepare=own)
     once = partial(training_of, life_s=written.finance.life)

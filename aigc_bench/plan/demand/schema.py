@@ -30,6 +30,7 @@ from aigc_bench.plan.demand.amounts import (
     lasting,
     zero_or,
 )
+from aigc_bench.plan.demand.serving_schema import WrittenEngineOptions
 from aigc_bench.plan.demand.supply_schema import WrittenOwned, WrittenQuote
 from aigc_bench.plan.records.demand import CoolingMethod, Goal, OptionKind, RiskMeasure
 
@@ -103,6 +104,14 @@ class WrittenService(Named):
     output_tokens: WrittenAmount | None = documented(
         message("tokens per response (language models)"), unit="token", limits=between(1, 1e7)
     )
+    turns: Number | None = documented(
+        message("turns of a conversation: each prompt holds those before it, input_tokens are new (default 1)"),
+        unit="request/conversation",
+        limits=between(1, 1000),
+    )
+    think_time: Duration | None = documented(
+        message("time from an answer to the next turn, for which its cache is kept (default 0 s)"), limits=lasting(0, DAY_S)
+    )
     items_per_request: WrittenAmount | None = documented(
         message("items per response (default 1)"), unit="item/request", limits=between(1e-3, 1e6)
     )
@@ -116,6 +125,13 @@ class WrittenService(Named):
     request_kb: WrittenAmount | None = documented(message("request size"), unit="kB", limits=zero_or(1e-3, 1e9))
     response_kb: WrittenAmount | None = documented(message("response size"), unit="kB", limits=zero_or(1e-3, 1e9))
     kept: LongDuration | None = documented(message("retention of responses (default 30 days)"), limits=lasting(1, 100 * YEAR_S))
+    min_replicas: Whole | None = documented(
+        message("replicas that run at all hours (default 1)"), unit="count", limits=between(1, 1e5)
+    )
+    max_replicas: Whole | None = documented(
+        message("replicas at most; a plan that needs more is refused"), unit="count", limits=between(1, 1e5)
+    )
+    engine_options: WrittenEngineOptions | None = documented(message("options of the serving engine"))
     slo: WrittenSlo = documented("the SLO", default=WrittenSlo())
     precisions: Names = documented(message("allowed precisions (default: all that the engines support)"), default=())
     engines: Names = documented(message("allowed engines (default: all)"), default=())
@@ -181,6 +197,7 @@ class WrittenBatch(Named):
     response_kb: WrittenAmount | None = documented(message("result size per item"), unit="kB", limits=zero_or(1e-3, 1e9))
     kept: LongDuration | None = documented(message("retention of results (default 30 days)"), limits=lasting(1, 100 * YEAR_S))
     settings: Mapping[str, Setting] = documented(message("settings of the model family"), default={})
+    engine_options: WrittenEngineOptions | None = documented(message("options of the serving engine"))
     precisions: Names = documented(message("allowed precisions"), default=())
     engines: Names = documented(message("allowed engines"), default=())
 

@@ -17,7 +17,8 @@ from aigc_bench.core.records import Case, Estimate, Mode, OwnModel, Setting
 from aigc_bench.plan.demand.amounts import Amount
 from aigc_bench.plan.demand.arrival_rates import from_hourly, from_rate, from_times, from_users, usual_duty
 from aigc_bench.plan.demand.schema import WrittenBatch, WrittenService, WrittenSlo, WrittenTraining
-from aigc_bench.plan.records.demand import Arrival, Checkpoints, Job, Service, Slo
+from aigc_bench.plan.demand.served_options import conversation_of, most_tokens_of, options_of, refuse_beyond_context
+from aigc_bench.plan.records.demand import Arrival, Autoscaling, Checkpoints, Job, Service, Slo
 from aigc_bench.plan.stats.estimates import assumed, named, over, times
 from aigc_bench.predict.engines import SERVED
 from aigc_bench.predict.published.name_resolution import language_models, resolve_format
@@ -74,6 +75,10 @@ def service_of(written: WrittenService, *, catalogue: Catalogue, times_of: Calla
         settings=settings,
         # The queue formulae take the squared coefficient of variation.
         work_cv2=(written.work_cv if written.work_cv is not None else 1.0) ** 2,
+        most_tokens=most_tokens_of(written.workload, written.preset, model=own_model(written)),
+        conversation=conversation_of(written),
+        engine_options=options_of(written, model=own_model(written)),
+        autoscaling=_autoscaling(written),
         precisions=written.precisions,
         engines=written.engines,
         api_model=_api_model(written.api_model, catalogue=catalogue),
@@ -106,6 +111,7 @@ def batch_of(written: WrittenBatch, *, catalogue: Catalogue) -> Job:
         response_bytes=_each(each(written.response_kb, is_text=_is_text(written, "output")), length, item=item),
         kept_days=_days(written.kept),
         settings=settings,
+        engine_options=options_of(written, model=own_model(written)),
         precisions=written.precisions,
         engines=written.engines,
         model=own_model(written),
@@ -173,11 +179,19 @@ def checks_of(
 
     engines = () if isinstance(written, WrittenTraining) else written.engines
     checks: list[Check] = [settings, lambda: _check_names(written.precisions, engines)]
+    if not isinstance(written, WrittenTraining):
+        served = written
+        checks += [
+            lambda: refuse_beyond_context(served, model=own_model(served)),
+            lambda: options_of(served, model=own_model(served)),
+        ]
     if isinstance(written, WrittenService):
         service = written
         checks += [
             lambda: _arrival(service, catalogue=catalogue, times_of=times_of),
             lambda: _api_model(service.api_model, catalogue=catalogue),
+            lambda: conversation_of(service),
+            lambda: _autoscaling(service),
         ]
     return tuple(checks)
 
@@ -302,6 +316,15 @@ def _arrival(written: WrittenService, *, catalogue: Catalogue, times_of: Callabl
         duty=duty,
         minutes_over_hour=usual.value,
     )
+
+
+def _autoscaling(written: WrittenService) -> Autoscaling:
+    least, most = written.min_replicas or 1, written.max_replicas
+    if most is not None and most < least:
+        raise UsageError(
+            message("max_replicas = {most} is below min_replicas = {least}.", most=most, least=least), message("Give one of them.")
+        )
+    return Autoscaling(at_least=least, at_most=most)
 
 
 def _slo(written: WrittenSlo) -> Slo:

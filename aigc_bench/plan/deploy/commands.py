@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Record
+from aigc_bench.plan.deploy.option_flags import cache_format, sglang_flags, vllm_flags
 from aigc_bench.plan.deploy.replica import Replica
 
 EIGHT_BIT_CACHE = ("fp8", "fp4")
@@ -39,9 +40,11 @@ def _vllm(replica: Replica) -> Start:
     words += _given("--pipeline-parallel-size", replica.pipeline, replica.pipeline > 1)
     words += _given("--quantization", "fp8", replica.precision == "fp8")
     # The plan counts a cache of eight bits, which "auto" would make sixteen.
-    words += _given("--kv-cache-dtype", "fp8", replica.precision in EIGHT_BIT_CACHE)
+    cache = cache_format(replica.options, usual="fp8" if replica.precision in EIGHT_BIT_CACHE else None, eight_bits="fp8")
+    words += _given("--kv-cache-dtype", cache, cache is not None)
     words += _given("--dtype", _dtype(replica), replica.precision in ("bf16", "fp16"))
     words += _given("--max-model-len", replica.context, replica.context is not None)
+    words += vllm_flags(replica.options)
     words += ["--max-num-seqs", str(replica.batch), "--host", "0.0.0.0", "--port", "8000"]
     return Start(
         words=tuple(words), image="vllm/vllm-openai:latest", port=8000, metric="vllm:num_requests_running", note=_quantised(replica)
@@ -52,9 +55,12 @@ def _sglang(replica: Replica) -> Start:
     words = ["python3", "-m", "sglang.launch_server", "--model-path", MODEL, "--tp-size", str(replica.tensor)]
     words += _given("--pp-size", replica.pipeline, replica.pipeline > 1)
     words += _given("--quantization", "fp8", replica.precision == "fp8")
-    words += _given("--kv-cache-dtype", "fp8_e4m3", replica.precision in EIGHT_BIT_CACHE)
+    eight = "fp8_e4m3"
+    cache = cache_format(replica.options, usual=eight if replica.precision in EIGHT_BIT_CACHE else None, eight_bits=eight)
+    words += _given("--kv-cache-dtype", cache, cache is not None)
     words += _given("--dtype", _dtype(replica), replica.precision in ("bf16", "fp16"))
     words += _given("--context-length", replica.context, replica.context is not None)
+    words += sglang_flags(replica.options)
     words += ["--max-running-requests", str(replica.batch), "--host", "0.0.0.0", "--port", "30000", "--enable-metrics"]
     return Start(
         words=tuple(words), image="lmsysorg/sglang:latest", port=30000, metric="sglang:num_running_reqs", note=_quantised(replica)

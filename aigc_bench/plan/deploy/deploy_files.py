@@ -10,6 +10,7 @@ from aigc_bench.core.errors import AigcBenchError
 from aigc_bench.core.messages import message
 from aigc_bench.plan.deploy.commands import Start, start_of
 from aigc_bench.plan.deploy.kubernetes import FILL, manifests
+from aigc_bench.plan.deploy.option_flags import notes_of
 from aigc_bench.plan.deploy.replica import Replica, replicas
 from aigc_bench.plan.deploy.slurm import service_script, start_script, training_script
 from aigc_bench.plan.options.wording import describe
@@ -76,6 +77,7 @@ def _jobs(plan: Plan, option: Option, folder: Path) -> list[Path]:
 
 def _notes(replica: Replica, start: Start) -> list[str]:
     notes = [f"{replica.load}: {start.note}"] if start.note else []
+    notes += [f"{replica.load}: {text}" for text in notes_of(replica.options, engine=replica.engine)]
     if replica.nodes > 1:
         notes.append(
             message(

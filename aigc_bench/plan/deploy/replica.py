@@ -11,6 +11,7 @@ from aigc_bench.plan.records.demand import Service
 from aigc_bench.plan.records.loads import Load
 from aigc_bench.plan.records.machine import Capability, Machine
 from aigc_bench.plan.records.plan import Option, Plan
+from aigc_bench.predict.closed_form.engine_options import EngineOptions
 
 CONTEXT_STEP = 1024
 """A limit of the context is set in steps, so that it does not cut the longest request by a token."""
@@ -23,7 +24,7 @@ class Replica(Record):
 
     ``cores`` and ``memory_gib`` are its share of the server, ``None`` where the data sheet does not say. ``at_least`` of
     ``at_most`` replicas carry the mean load of the year; ``spares`` are part of ``at_most``. ``context`` is the longest request in
-    tokens.
+    tokens. ``options`` are what the engine is set to do.
     """
 
     load: str
@@ -40,6 +41,7 @@ class Replica(Record):
     at_least: int
     at_most: int
     spares: int
+    options: EngineOptions = EngineOptions()
 
     @property
     def devices(self) -> int:
@@ -67,7 +69,8 @@ def _replica(load: Load, service: Service, option: Option, machine: Machine) -> 
     can = next(one for one in machine.capabilities if one.case == load.case)
     devices = max(1, can.machines_per_replica)
     per_server = max(1, machine.devices_per_server)
-    tensor = math.gcd(devices, per_server)
+    # Devices that read prompts for the others are a server of their own (``option_flags.notes_of``).
+    tensor = math.gcd(devices - service.engine_options.prefill_devices, per_server)
     most = _at_most(load, option, devices)
     return Replica(
         load=load.name,
@@ -81,9 +84,10 @@ def _replica(load: Load, service: Service, option: Option, machine: Machine) -> 
         context=_context(service),
         cores=_share(machine.host_cores.value * devices if machine.host_cores else None),
         memory_gib=_share(machine.host_memory_bytes.value / per_server * devices / GIB if machine.host_memory_bytes else None),
-        at_least=min(most, max(1, math.ceil(_mean(load, can) / devices))),
+        at_least=min(most, max(service.autoscaling.at_least, math.ceil(_mean(load, can) / devices))),
         at_most=most,
         spares=option.num_spares * per_server // devices,
+        options=service.engine_options,
     )
 
 
@@ -103,8 +107,8 @@ def _context(service: Service) -> int | None:
     if service.item != "token" or service.input_tokens is None:
         return None
     tokens = service.input_tokens.value + service.items_per_request.value
-    longest = tokens * (1 + SPREAD * math.sqrt(service.work_cv2))
-    return math.ceil(longest / CONTEXT_STEP) * CONTEXT_STEP
+    longest = math.ceil(tokens * (1 + SPREAD * math.sqrt(service.work_cv2)) / CONTEXT_STEP) * CONTEXT_STEP
+    return longest if service.most_tokens is None else min(longest, service.most_tokens)
 
 
 def _share(amount: float | None) -> int | None:

@@ -46,7 +46,8 @@ class ApiOffer(Record):
 
     ``detail`` is the resolution that the price is for, empty where it is for the vendor's usual one. ``open_model`` is the open
     model that it hosts, ``None`` for one of the vendor's own. ``why_not`` is set where the
-    model is withdrawn by the requested day, or is sold by another unit.
+    model is withdrawn by the requested day, or is sold by another unit. ``cached_share`` is the price of an input token that the
+    vendor's prompt cache holds over that of another, 1 where no discount is known.
     """
 
     provider: str
@@ -60,13 +61,18 @@ class ApiOffer(Record):
     as_of: str
     retires: str | None = None
     open_model: str | None = None
+    cached_share: float = Field(default=1.0, gt=0, le=1)
     why_not: Sentence | None = None
 
 
 class Consumption(Record):
-    """Units that one request takes in and gives out, in those of an API: tokens, characters, images or seconds."""
+    """Units that one request takes in and gives out, in those of an API: tokens, characters, images or seconds.
+
+    ``cached_share`` of the input was sent before, with the same beginning.
+    """
 
     input_units: float = Field(default=0.0, ge=0)
+    cached_share: float = Field(default=0.0, ge=0, le=1)
     output_units: float = Field(default=0.0, ge=0)
 
 
@@ -114,8 +120,19 @@ def _offer(row: ApiPrice, *, item: str, catalogue: Catalogue, on: date) -> ApiOf
         as_of=row.as_of,
         retires=row.deprecation_date,
         open_model=row.open_model,
+        cached_share=_cached_share(row, catalogue),
         why_not=message("withdrawn on {deprecation_date}", deprecation_date=row.deprecation_date) if gone else why_not,
     )
+
+
+def _cached_share(row: ApiPrice, catalogue: Catalogue) -> float:
+    """Return the price of cached input over the list price; 1 where the vendor is not known to give a discount."""
+    found = (
+        one.of_list
+        for one in catalogue.api_discounts.values()
+        if one.kind == "cached_input" and (one.provider, one.model) == (row.provider, row.model)
+    )
+    return next(found, 1.0)
 
 
 def _unit(text: str) -> tuple[str, float, str]:
@@ -146,11 +163,16 @@ def usd_per_request(offer: ApiOffer, consumption: Consumption) -> Estimate | Non
     """Return the cost of one request; ``None`` where the model has no price for a part of the request."""
     parts = [
         scaled(price, units, unit="usd/request")
-        for price, units in ((offer.input_usd, consumption.input_units), (offer.output_usd, consumption.output_units))
+        for price, units in ((offer.input_usd, _paid_units(offer, consumption)), (offer.output_usd, consumption.output_units))
         # A price that a vendor does not charge is left out, not taken as 0.
         if price is not None and units > 0
     ]
     return named(plus(*parts), f"{offer.provider} {offer.model}, {offer.as_of}") if parts else None
+
+
+def _paid_units(offer: ApiOffer, consumption: Consumption) -> float:
+    """Return the input of a request at the list price: of what the vendor's cache holds only the discounted share."""
+    return consumption.input_units * (1 - consumption.cached_share * (1 - offer.cached_share))
 
 
 def market_price(found: Sequence[ApiOffer], consumption: Consumption) -> Estimate | None:

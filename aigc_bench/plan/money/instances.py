@@ -45,6 +45,7 @@ MEAN = message("mean over the years of the horizon, each by its length")
 class RunningService:
     """A service in scenarios: accelerators busy and needed at the peak, of shape (scenarios,), and its day.
 
+    ``at_least`` replicas run at all hours.
     ``day`` are shares of the peak, of shape (24, scenarios), or (24, 1) where it is the same in all.
     """
 
@@ -52,6 +53,7 @@ class RunningService:
     needed: Array
     per_replica: int
     day: Array
+    at_least: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +128,7 @@ def _accelerators(one: RunningService, rates: Array) -> Array:
     share = one.day[None, :, :] * rates[:, None, :]
     wanted = one.busy * share + (one.needed - one.busy) * np.sqrt(share)
     # A model that is not loaded answers nothing, so at least one replica; none of a service without load.
-    found = np.maximum(1.0, np.ceil(wanted / one.per_replica - ROUNDING)) * one.per_replica
+    found = np.maximum(one.at_least, np.ceil(wanted / one.per_replica - ROUNDING)) * one.per_replica
     return np.where(one.busy > 0, found, 0.0)
 
 
@@ -199,6 +201,7 @@ def _service(service: Service, load: Load, busy: float, peak: float) -> RunningS
         needed=np.array([peak]),
         per_replica=load.machines_per_replica,
         day=np.array(service.arrival.day)[:, None],
+        at_least=float(service.autoscaling.at_least),
     )
 
 

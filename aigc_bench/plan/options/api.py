@@ -119,7 +119,9 @@ def price_per_request(service: Service, *, catalogue: Catalogue, on: date, limit
         return None
     sold = [one for one in api_offers(item, catalogue=catalogue, on=on) if why_not_called(one.provider, limits) is None]
     request = Consumption(
-        input_units=service.input_tokens.value if service.input_tokens else 0.0, output_units=service.items_per_request.value
+        input_units=service.input_tokens.value if service.input_tokens else 0.0,
+        cached_share=service.engine_options.prefix_hit_rate,
+        output_units=service.items_per_request.value,
     )
     if service.api_model is not None:
         found = ((offer, _of_model(offer, request)) for offer in sold if offer.model == service.api_model)

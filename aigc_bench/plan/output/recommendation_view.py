@@ -10,8 +10,10 @@ from aigc_bench.core.records import Basis, Estimate, Record
 from aigc_bench.plan.factors.base import in_order
 from aigc_bench.plan.options.wording import describe, rent_words, reserve_words, statistically_tied, tie, why
 from aigc_bench.plan.output.owned_view import kept_words
+from aigc_bench.plan.output.serving_words import serving_words
 from aigc_bench.plan.output.shown_number import Shown, key_of
 from aigc_bench.plan.records.assessment import Assessment
+from aigc_bench.plan.records.demand import Job, Service
 from aigc_bench.plan.records.loads import Load
 from aigc_bench.plan.records.machine import Capability
 from aigc_bench.plan.records.plan import Option, Plan
@@ -25,7 +27,10 @@ class Bottleneck(Record):
 
 
 class LoadSetting(Record):
-    """How a load runs: model, engine, number format, accelerators per replica, batch, power limit, basis of its throughput."""
+    """How a load runs: model, engine, number format, accelerators per replica, batch, power limit, basis of its throughput.
+
+    ``options`` are what its engine is set to do, in words.
+    """
 
     workload: str
     preset: str
@@ -35,6 +40,7 @@ class LoadSetting(Record):
     batch_size: int
     power_cap: float
     basis: Basis
+    options: tuple[Sentence, ...] = ()
 
 
 class LoadRow(Record):
@@ -152,7 +158,7 @@ def load_row(load: Load, option: Option, *, plan: Plan) -> LoadRow:
     return LoadRow(
         name=load.name,
         item=load.item,
-        setting=None if can is None else _setting(can),
+        setting=None if can is None else _setting(can, options=_options(load, plan)),
         peak=shown("peak", message("peak rate"), load.rate_items_per_s),
         busy=shown("accelerators_busy_at_peak", message("busy machines"), load.busy_machines),
         rate=shown("throughput_per_accelerator", message("rate per machine"), can.throughput if can else None),
@@ -162,7 +168,12 @@ def load_row(load: Load, option: Option, *, plan: Plan) -> LoadRow:
     )
 
 
-def _setting(can: Capability) -> LoadSetting:
+def _options(load: Load, plan: Plan) -> tuple[str, ...]:
+    loads: tuple[Service | Job, ...] = (*plan.demand.services, *plan.demand.jobs)
+    return next((serving_words(one) for one in loads if one.name == load.name), ())
+
+
+def _setting(can: Capability, *, options: tuple[str, ...]) -> LoadSetting:
     return LoadSetting(
         workload=can.workload,
         preset=can.preset,
@@ -172,4 +183,5 @@ def _setting(can: Capability) -> LoadSetting:
         batch_size=can.batch_size,
         power_cap=can.power_cap,
         basis=can.throughput.basis,
+        options=options,
     )

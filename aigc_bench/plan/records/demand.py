@@ -17,6 +17,7 @@ from aigc_bench.core.units import Currency
 from aigc_bench.plan.records.owned import Owned
 from aigc_bench.plan.records.quote import Quote
 from aigc_bench.plan.site.power_chain import DESIGN_RISE_K, Redundancy
+from aigc_bench.predict.closed_form.engine_options import EngineOptions
 
 JobKind = Literal["batch", "training", "finetuning"]
 CoolingMethod = Literal["air", "rear_door", "direct_liquid", "immersion"]
@@ -53,11 +54,32 @@ class Slo(Record):
     percentile: float = Field(default=0.95, gt=0, lt=1)
 
 
+class Conversation(Record):
+    """Requests that are turns of a conversation: each prompt holds all turns before it, ``think_s`` after the last answer."""
+
+    turns: float = Field(default=1.0, ge=1)
+    think_s: float = Field(default=0.0, ge=0)
+
+    @property
+    def continued_share(self) -> float:
+        """Return the share of requests that another turn follows."""
+        return 1.0 - 1.0 / self.turns
+
+
+class Autoscaling(Record):
+    """Limits of the replicas that run, as a deployment states them; ``None``: as many as the load asks for."""
+
+    at_least: int = Field(default=1, ge=1)
+    at_most: int | None = Field(default=None, ge=1)
+
+
 class Service(Record):
     """A model that answers requests. ``items_per_request`` counts the family's items (tokens, images, samples).
 
     ``settings`` are the family's own (``resolution``, ``prompt_len`` ...). ``work_cv2`` is the squared coefficient of variation
     of the work of one request. ``precisions`` and ``engines`` list what is allowed; empty means all. ``model`` is the user's own.
+    ``engine_options`` are what a serving engine is set to do; ``most_tokens`` ends prompt and answer, ``None`` where no limit of
+    the model is known.
     """
 
     name: str
@@ -74,6 +96,10 @@ class Service(Record):
     slo: Slo = Slo()
     settings: Mapping[str, Setting] = Field(default_factory=dict)
     work_cv2: float = Field(default=1.0, ge=0)
+    most_tokens: int | None = None
+    conversation: Conversation = Conversation()
+    engine_options: EngineOptions = EngineOptions()
+    autoscaling: Autoscaling = Autoscaling()
     precisions: tuple[str, ...] = ()
     engines: tuple[str, ...] = ()
     api_model: str | None = None
@@ -108,6 +134,7 @@ class Job(Record):
     checkpoints: Checkpoints = Checkpoints()
     response_bytes: Estimate | None = None
     kept_days: Estimate | None = None
+    engine_options: EngineOptions = EngineOptions()
     precisions: tuple[str, ...] = ()
     engines: tuple[str, ...] = ()
     model: OwnModel | None = None

@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     from aigc_bench.catalog.records import AcceleratorSpec
 
 
+LEAST_CV = 1e-3
+"""Lengths that vary less are all the same."""
+READ_ELSEWHERE = 0.999
+"""Share of a prompt that devices which only decode do not read: all but the last token."""
+
+
 def traffic_of(service: Service, *, rate_per_s: float, num_requests: int, seed: int) -> Traffic:
     """Return the service's requests: gaps and lengths spread as the demand states, prompt and answer alike."""
     spread = math.sqrt(service.arrival.cv2)
@@ -37,18 +43,32 @@ def traffic_of(service: Service, *, rate_per_s: float, num_requests: int, seed: 
     prompt = float(service.settings.get("prompt_len", 1))
     return Traffic(
         arrivals=pattern,
-        input_tokens=_length(prompt, cv),
-        output_tokens=_length(service.items_per_request.value, cv),
+        input_tokens=_length(prompt, cv, most=_left(service, service.items_per_request.value)),
+        output_tokens=_length(service.items_per_request.value, cv, most=_left(service, prompt)),
         num_requests=num_requests,
         seed=seed,
     )
 
 
-def _length(mean: float, cv: float) -> Length:
-    if cv == 0 or mean <= 1:
+def _left(service: Service, other: float) -> int | None:
+    """Return what the model's context leaves of it next to ``other`` tokens; ``None`` without a limit."""
+    return None if service.most_tokens is None else max(1, math.floor(service.most_tokens - other))
+
+
+def _length(mean: float, cv: float, *, most: int | None = None) -> Length:
+    if most is not None:
+        # Two standard deviations end at the limit: lengths that are only cut there would have a lower mean than stated.
+        cv = min(cv, max(0.0, (most - mean) / mean / 2))
+    if cv <= LEAST_CV or mean <= 1:
         return FixedLength(tokens=max(1, round(mean)))
     # Lengths of prompts and answers have long tails.
-    return LognormalLength(mean=mean, cv=cv)
+    return LognormalLength(mean=mean, cv=cv, maximum=most)
+
+
+def _simulated_apart(server: ServerModel, ttft_s: float) -> ServerModel:
+    """Return a server whose prompts other devices read: its steps hold none, and a first token comes when they are done."""
+    changes = {"prefix_hit_rate": READ_ELSEWHERE, "front_end_s": max(server.front_end_s, ttft_s)}
+    return server.model_copy(update=changes)
 
 
 def replica_of(
@@ -66,6 +86,12 @@ def replica_of(
 def _batched_by_step(
     service: Service, capability: Capability, *, spec: AcceleratorSpec, catalogue: Catalogue, model: ServiceModel
 ) -> Servers:
+    stated = service.engine_options
+    planned = planned_options(
+        resolve_engine(capability.engine or "").name,
+        capability.precision or "bf16",
+        options=stated.model_copy(update={"prefill_devices": 0}),
+    )
     case = Case(
         workload=service.workload,
         preset=service.preset or "",
@@ -75,21 +101,25 @@ def _batched_by_step(
         # A case takes torch's formats; the engine's own follows below as ``precision``.
         precision="bf16",
         backend="cuda",
-        devices=capability.machines_per_replica,
+        devices=capability.machines_per_replica - stated.prefill_devices,
     )
     servers, _ = model.servers(
         case,
         spec,
         # Lengths alone matter here: they say what a step of the server holds.
         traffic=traffic_of(service, rate_per_s=1.0, num_requests=1, seed=0),
-        parallel={"tp": capability.machines_per_replica},
+        parallel={"tp": case.devices},
         precision=capability.precision,
         max_batch=int(capability.slots or capability.batch_size),
-        options=planned_options(resolve_engine(case.engine).name, capability.precision or case.precision),
+        options=planned,
     )
     # The model predicts at the default power limit.
     slower = 1 / _speed(capability, spec, catalogue)
-    return Servers(**{end: _at(getattr(servers, end), slower) for end in ("likely", "fast", "slow")})
+    found = {end: _at(getattr(servers, end), slower) for end in ("likely", "fast", "slow")}
+    if stated.prefill_devices and capability.ttft_s is not None:
+        ends = {"likely": capability.ttft_s.value, "fast": capability.ttft_s.low, "slow": capability.ttft_s.high}
+        found = {end: _simulated_apart(server, ends[end]) for end, server in found.items()}
+    return Servers(**found)
 
 
 def _speed(capability: Capability, spec: AcceleratorSpec, catalogue: Catalogue) -> float:

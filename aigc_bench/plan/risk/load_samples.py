@@ -239,7 +239,9 @@ def _replicas(
     # Logarithms and quotients need a rate above 0.
     rate = np.maximum(samples.requests_per_s * growth_after(context, years), NO_NEED)
     items_per_s = rate * samples.answer * service.items_per_request.value
-    busy = np.maximum(1.0, np.ceil(items_per_s / service_rate.items_per_s / load.machines_per_replica - 1e-9))
+    busy = np.maximum(
+        float(service.autoscaling.at_least), np.ceil(items_per_s / service_rate.items_per_s / load.machines_per_replica - 1e-9)
+    )
     found = np.where(_is_ever_in_time(service, service_rate), busy, np.inf)
     if service_rate.slots is None or service_rate.service_s is None:
         return found

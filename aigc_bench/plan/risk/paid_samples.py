@@ -30,7 +30,7 @@ def paid_samples(option: Option, loads: Sequence[LoadSamples], context: Scenario
     sizes = context.scenarios.of(message("size of {server}", server=machine.server), machine.machines_per_server)
     used = context.scenarios.of(message("target utilisation"), context.rules.target_utilisation)
     years = year_lengths(context.demand.growth)
-    services = [_service(one, planned[one.name], used) for one in loads if one.is_service]
+    services = [_service(one, planned[one.name], used, at_least=_at_least(one, context)) for one in loads if one.is_service]
     jobs = [_job(one, planned[one.name]) for one in loads if not one.is_service]
     found = instances_by_year(
         services,
@@ -46,13 +46,18 @@ def _growth(context: ScenarioContext) -> Array:
     return np.zeros(context.scenarios.num) if growth is None else growth_samples(context.scenarios, growth)
 
 
-def _service(one: LoadSamples, load: Load, used: Array) -> RunningService:
+def _at_least(one: LoadSamples, context: ScenarioContext) -> float:
+    service = context.service(one.name)
+    return 1.0 if service is None else float(service.autoscaling.at_least)
+
+
+def _service(one: LoadSamples, load: Load, used: Array, *, at_least: float) -> RunningService:
     by_day = one.busy / used
     if load.machines_for_wait and one.usual_by_day > 0 and np.isfinite(one.usual_by_day):
         # Infinite where no number of machines keeps the SLO: then all of the fleet runs.
         by_day = np.maximum(by_day, load.machines_for_wait * np.minimum(one.by_day, MOST) / one.usual_by_day)
     assert one.day is not None, "a service has a day"
-    return RunningService(busy=one.busy, needed=by_day, per_replica=one.machines_per_replica, day=one.day)
+    return RunningService(busy=one.busy, needed=by_day, per_replica=one.machines_per_replica, day=one.day, at_least=at_least)
 
 
 def _job(one: LoadSamples, load: Load) -> RunningJob:

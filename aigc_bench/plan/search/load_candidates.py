@@ -19,7 +19,7 @@ from aigc_bench.plan.search.candidates import Candidates, stacked
 from aigc_bench.plan.stats.estimates import estimate
 from aigc_bench.predict.closed_form.columns import ModelRow
 from aigc_bench.predict.closed_form.language import weight_bytes
-from aigc_bench.predict.closed_form.language_rows import format_as_served, language_row
+from aigc_bench.predict.closed_form.language_rows import format_as_served
 from aigc_bench.predict.closed_form.step_rows import step_row
 from aigc_bench.predict.fitting.calibration import Calibration
 from aigc_bench.predict.fitting.predictions import estimate_rows
@@ -106,6 +106,14 @@ def slo_of(workload: Service | Job) -> Slo:
     return workload.slo if isinstance(workload, Service) else Slo()
 
 
+def _idle_s(workload: Service | Job) -> float:
+    """Return the mean seconds for which a request's cache waits on the device for the next turn; 0 where none is kept there."""
+    if isinstance(workload, Job) or not workload.engine_options.prefix_hit_rate:
+        return 0.0
+    talk = workload.conversation
+    return talk.continued_share * talk.think_s * (1.0 - workload.engine_options.kv_offload)
+
+
 def candidates_for(workload: Service | Job, specs: Sequence[AcceleratorSpec], models: Models) -> Candidates | None:
     """Return every candidate on these accelerators; ``None`` where the performance model supports none of them."""
     preset, model = workload.preset or "", language_of(workload)
@@ -118,6 +126,8 @@ def candidates_for(workload: Service | Job, specs: Sequence[AcceleratorSpec], mo
             precisions=workload.precisions,
             catalogue=models.catalogue,
             calibration=models.calibration,
+            options=workload.engine_options,
+            idle_s=_idle_s(workload),
         )
     if model is not None and isinstance(workload, Job):
         return trained_candidates.trained_candidates(
@@ -256,10 +266,12 @@ def _question(
     model = language_of(workload)
     if model is not None and workload.mode == "infer":
         prompt, answer = lengths(workload)
+        options = workload.engine_options
         setting = Setting(
-            model=model, spec=spec, engine=engine, precision=precision, ranks=devices, input_len=prompt, output_len=answer
-        )
-        return language_row(setting.query("tpot", sequences=batch), spec)
+            model=model, spec=spec, engine=engine, precision=precision, ranks=devices - options.prefill_devices, input_len=prompt,
+            output_len=answer, options=options,
+        )  # fmt: skip
+        return setting.row("tpot", sequences=batch)
     if model is not None and isinstance(workload, Job):
         query = trained_candidates.query(
             model, spec, ranks=devices, sequences=int(batch), seq_len=seq_len(workload), adapter=workload.adapter

@@ -2,6 +2,8 @@
 
 throughput of a replica   n x output tokens / (TTFT + (output tokens - 1) x TPOT)          Little's law, n requests in flight
 memory of an accelerator  (weights + n x (input + output / 2) x KV cache of a token) / ranks + the engine's own memory
+of conversations          n x (1 + idle / seconds of a request) caches: those of people who read and type stay on the device
+read by other devices     at most prompts finished / s x output tokens
 """
 
 from __future__ import annotations
@@ -12,8 +14,10 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 
+from aigc_bench.core.records import Record
 from aigc_bench.plan.search.candidates import Candidates, power_caps, stacked, with_caps
 from aigc_bench.predict.closed_form.columns import NotPredictable
+from aigc_bench.predict.closed_form.engine_options import EngineOptions
 from aigc_bench.predict.fitting.calibration import Calibration
 from aigc_bench.predict.fitting.effects import Floats
 from aigc_bench.predict.roofline.device_power import BUSY_ARITHMETIC, mean_watts
@@ -49,9 +53,27 @@ def served_candidates(
     precisions: Sequence[str],
     catalogue: Catalogue,
     calibration: Calibration,
+    options: EngineOptions | None = None,
+    idle_s: float = 0.0,
 ) -> Candidates | None:
-    """Return every configuration that serves ``model`` with requests of ``lengths`` (input, output) tokens."""
-    return _found(model, lengths, tuple(map(_Same, specs)), tuple(engines), tuple(precisions), _Same(catalogue), _Same(calibration))
+    """Return every configuration that serves ``model`` with requests of ``lengths`` (input, output) tokens.
+
+    ``options`` are what the engine is set to do; the cache of a request stays on the device for ``idle_s`` after its answer.
+    """
+    asked = _Asked(
+        lengths=lengths, engines=tuple(engines), precisions=tuple(precisions), idle_s=idle_s, options=options or EngineOptions()
+    )
+    return _found(model, asked, tuple(map(_Same, specs)), _Same(catalogue), _Same(calibration))
+
+
+class _Asked(Record):
+    """What is searched for one model: tokens of a request, allowed engines and formats, options, and seconds of an idle cache."""
+
+    lengths: tuple[float, float]
+    engines: tuple[str, ...]
+    precisions: tuple[str, ...]
+    idle_s: float
+    options: EngineOptions
 
 
 class _Same(Generic[Held]):
@@ -71,21 +93,27 @@ class _Same(Generic[Held]):
 @lru_cache(maxsize=8)
 def _found(
     model: LanguageModel,
-    lengths: tuple[float, float],
+    asked: _Asked,
     specs: tuple[_Same[AcceleratorSpec], ...],
-    engines: tuple[str, ...],
-    precisions: tuple[str, ...],
     catalogue: _Same[Catalogue],
     calibration: _Same[Calibration],
 ) -> Candidates | None:
+    prompt, answer = asked.lengths
     settings = [
         Setting(
-            model=model, spec=spec, engine=engine, precision=precision, ranks=ranks, input_len=lengths[0], output_len=lengths[1]
+            model=model,
+            spec=spec,
+            engine=engine,
+            precision=precision,
+            ranks=ranks,
+            input_len=prompt,
+            output_len=answer,
+            options=asked.options,
         )
         for spec in (one.held for one in specs)
         for engine, vendors in ENGINES.items()
-        if spec.vendor in vendors and (not engines or engine in engines)
-        for precision in _precisions(spec, precisions)
+        if spec.vendor in vendors and (not asked.engines or engine in asked.engines)
+        for precision in _precisions(spec, asked.precisions)
         for ranks in RANKS
     ]
     # Some rows stay even if none fits, so that the refusal can name the nearest miss.
@@ -96,7 +124,7 @@ def _found(
         found = curves(settings, SEQUENCES, calibration=calibration.held)
     except NotPredictable:
         return None
-    return stacked(_blocks(settings, found, catalogue=catalogue.held))
+    return stacked(_blocks(settings, found, idle_s=asked.idle_s, catalogue=catalogue.held))
 
 
 def _precisions(spec: AcceleratorSpec, allowed: Sequence[str]) -> tuple[str, ...]:
@@ -109,29 +137,35 @@ def _precisions(spec: AcceleratorSpec, allowed: Sequence[str]) -> tuple[str, ...
     return tuple(one.name for one in formats_of(spec) if one.name in USUAL_PRECISIONS)
 
 
-def _blocks(settings: Sequence[Setting], found: Curves, *, catalogue: Catalogue) -> Iterator[dict[str, object]]:
+def _blocks(settings: Sequence[Setting], found: Curves, *, idle_s: float, catalogue: Catalogue) -> Iterator[dict[str, object]]:
     sequences: Floats = np.array(SEQUENCES, dtype=float)
     for index, one in enumerate(settings):
         held, spec = replica_memory(one), one.spec
         ttft, tpot = found.ttft_s[index], found.tpot_s[index]
         # The first token comes with the prefill, the others a step each.
         service = ttft + max(0.0, one.output_len - 1) * tpot
+        throughput = sequences * one.output_len / service
+        if one.options.prefill_devices:
+            # Devices that read prompts for the others bound the requests that come to them.
+            throughput = np.minimum(throughput, one.output_len / found.prompt_s[index])
+        # Caches that wait for the next turn: requests/s x seconds, by Little's law.
+        caches = sequences + idle_s * throughput / one.output_len
         # Shape (sequences,), in W of one accelerator.
         watts = mean_watts(spec, busy_share=np.minimum(1.0, found.mfu[index] / BUSY_ARITHMETIC))
         block = {
             "accelerator": spec.id,
             "engine": one.engine,
             "precision": one.precision,
-            "devices": one.ranks,
+            "devices": one.devices,
             "batch": sequences,
             "slots": sequences,
-            "throughput": sequences * one.output_len / service,
+            "throughput": throughput,
             "service_s": service,
             "ttft_s": ttft,
             "tpot_s": tpot,
             "latency_s": service,
             # Weights and cache are split over the ranks.
-            "memory_bytes": (held.fixed_bytes + sequences * held.request_bytes) / one.ranks,
+            "memory_bytes": (held.fixed_bytes + caches * held.request_bytes) / one.ranks,
             "usable_bytes": held.usable_bytes / one.ranks,
             "power_w": np.full_like(service, np.nan) if watts is None else watts,
         }

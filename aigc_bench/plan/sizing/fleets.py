@@ -94,11 +94,15 @@ def service_load(service: Service, capability: Capability, *, growth: Growth | N
 def _queue(service: Service, capability: Capability, growth: Estimate) -> Estimate:
     """Return the machines that the queue of a service requires, at least those that a simulation required."""
 
+    # One replica is there at any rate; more of them where the demand keeps them running.
+    kept = service.autoscaling.at_least
+    stated = kept * capability.machines_per_replica if kept > 1 else 0
+
     def fewest(peak_per_s: float, grown_by: float, *_: float) -> float:
         """Return the machines at a peak rate."""
         found = machines_for_wait(service, capability, peak_per_s=peak_per_s * grown_by)
         # The formula misses what a simulation has seen, so the larger of both counts.
-        return float(max(capability.machines_at_least, found))
+        return float(max(capability.machines_at_least, found, stated))
 
     rate, times_s = service.arrival.peak_requests_per_s, (capability.service_s, capability.ttft_s)
     inputs = (rate, growth, *(one for one in times_s if one is not None))

@@ -88,22 +88,29 @@ class EngineOptions(Record):
         return 1.0 - self.prefix_hit_rate
 
 
-def engine_options(given: Mapping[str, Setting], *, engine: str) -> EngineOptions:
-    """Return the options; raises ``UsageError`` in one line for one that does not exist, or that the engine does not have."""
+OPTION = "--engine-option"
+"""Where options are stated on a command line."""
+
+
+def engine_options(given: Mapping[str, Setting], *, engine: str, where: str = OPTION) -> EngineOptions:
+    """Return the options; raises ``UsageError`` in one line for one that does not exist, or that the engine does not have.
+
+    ``where`` they are stated begins the line.
+    """
     if not given:
         return EngineOptions()
     known = OF_ENGINE.get(engine)
     if known is None:
         raise UsageError(
-            message("--engine-option: {engine} has none that is predicted.", engine=engine),
+            message("{where}: {engine} has none that is predicted.", where=where, engine=engine),
             message("Engines with options: {engines}.", engines=", ".join(name for name, options in OF_ENGINE.items() if options)),
         )
     for name in given:
         if name not in _EVERY:
-            raise UnknownNameError(message("option"), name, known=_EVERY, where="--engine-option")
+            raise UnknownNameError(message("option"), name, known=_EVERY, where=where)
         if name not in known:
             raise UsageError(
-                message("--engine-option {name}: {engine} has no such option.", name=name, engine=engine),
+                message("{where} {name}: {engine} has no such option.", where=where, name=name, engine=engine),
                 message("Its options: {known}.", known=", ".join(known)) if known else message("It has none."),
             )
     try:
@@ -112,11 +119,11 @@ def engine_options(given: Mapping[str, Setting], *, engine: str) -> EngineOption
         first = problem.errors()[0]
         said = first["msg"].removeprefix("Assertion failed, ")
         place = ".".join(map(str, first["loc"])) or ", ".join(given)
-        raise UsageError(message("--engine-option {place}: {said}.", place=place, said=said)) from None
+        raise UsageError(message("{where} {place}: {said}.", where=where, place=place, said=said)) from None
     own = _DRAFTS_OF.get(engine, OWN_DRAFTS)
     if found.draft in OWN_DRAFTS and found.draft not in own:
         raise UsageError(
-            message("--engine-option draft={draft}: {engine} does not draft so.", draft=found.draft, engine=engine),
+            message("{where} draft={draft}: {engine} does not draft so.", where=where, draft=found.draft, engine=engine),
             message("Use draft={own}, or the name of a small model.", own=" or ".join(own)),
         )
     return found

@@ -13,6 +13,7 @@ from aigc_bench.core.errors import UnknownNameError, UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.predict.closed_form.columns import ModelRow
 from aigc_bench.predict.closed_form.engine_options import (
+    OPTION,
     OWN_DRAFTS,
     EngineOptions,
     adapter_params,
@@ -35,16 +36,29 @@ def optioned(
     row: ModelRow, options: EngineOptions, *, model: LanguageModel, spec: AcceleratorSpec, numbers: NumberFormat, layout: Layout
 ) -> ModelRow:
     """Return the row with the work that the options leave; times a token and rates count the tokens that a step gives."""
-    columns = _prompts(row.columns, options, model=model, spec=spec, layout=layout)
-    if options.lora_adapters:
-        columns = _adapted(columns, options, model=model, spec=spec, layout=layout)
-    if options.draft is None:
-        return row.model_copy(update={"columns": columns})
-    columns = _speculating(columns, options, model=model, spec=spec, numbers=numbers, layout=layout)
+    columns = optioned_columns(row.columns, options, model=model, spec=spec, numbers=numbers, layout=layout)
     # The form computes steps: a step gives several tokens, so that a token takes less and a rate is more.
     aspect, tokens = row.track.rpartition(".")[2], math.log(options.tokens_a_step)
     shift = tokens if aspect == "tpot" else -tokens if row.is_rate else 0.0
     return row.model_copy(update={"columns": columns, "offset": row.offset + shift})
+
+
+def optioned_columns(
+    columns: Mapping[str, float],
+    options: EngineOptions,
+    *,
+    model: LanguageModel,
+    spec: AcceleratorSpec,
+    numbers: NumberFormat,
+    layout: Layout,
+) -> dict[str, float]:
+    """Return the columns of a row with the work that the options leave."""
+    found = _prompts(columns, options, model=model, spec=spec, layout=layout)
+    if options.lora_adapters:
+        found = _adapted(found, options, model=model, spec=spec, layout=layout)
+    if options.draft is None:
+        return found
+    return _speculating(found, options, model=model, spec=spec, numbers=numbers, layout=layout)
 
 
 def _prompts(
@@ -147,25 +161,25 @@ def _draft(
     return linear_s, weights_s, cache_s, layers
 
 
-def draft_model(options: EngineOptions, *, model: LanguageModel) -> LanguageModel:
+def draft_model(options: EngineOptions, *, model: LanguageModel, where: str = OPTION) -> LanguageModel:
     """Return the second model that drafts; raises ``UsageError`` where it is not known, or is no smaller than the model."""
     name = options.draft or ""
     found = language_named(name)
     if found is None:
-        raise UnknownNameError(message("draft"), name, known=(*OWN_DRAFTS, *language_presets()), where="--engine-option")
+        raise UnknownNameError(message("draft"), name, known=(*OWN_DRAFTS, *language_presets()), where=where)
     if found.total_params >= model.total_params:
         raise UsageError(
-            message("--engine-option draft={name}: it is no smaller than the model.", name=name),
+            message("{where} draft={name}: it is no smaller than the model.", where=where, name=name),
             message("A draft has a tenth of the model's parameters, or less."),
         )
     return found
 
 
-def refuse_missing_layers(options: EngineOptions, *, model: LanguageModel) -> None:
+def refuse_missing_layers(options: EngineOptions, *, model: LanguageModel, where: str = OPTION) -> None:
     """Raise ``UsageError`` where a model without prediction layers of its own is to draft with them."""
     if options.draft == "mtp" and not model.num_mtp_layers:
         raise UsageError(
-            message("--engine-option draft=mtp: {model} has no layers that predict several tokens.", model=model.name),
+            message("{where} draft=mtp: {model} has no layers that predict several tokens.", where=where, model=model.name),
             message("Use draft=eagle, draft=ngram, or the name of a small model."),
         )
 

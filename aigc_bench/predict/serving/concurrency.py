@@ -8,15 +8,17 @@ experts; of the groups only the load bins change. So ``curves`` equals one ``lan
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.predict.closed_form import forms, language
 from aigc_bench.predict.closed_form.columns import ModelRow, log2_bin
-from aigc_bench.predict.closed_form.engine_options import EngineOptions
-from aigc_bench.predict.closed_form.language_rows import QUANTITIES, format_as_served, language_row
+from aigc_bench.predict.closed_form.engine_options import EngineOptions, cached_bytes
+from aigc_bench.predict.closed_form.language import Layout
+from aigc_bench.predict.closed_form.language_rows import CACHE_WORD, QUANTITIES, format_as_served, language_row
+from aigc_bench.predict.closed_form.optioned_rows import apart, held_besides, moved_s, optioned, optioned_columns
 from aigc_bench.predict.fitting.calibration import Calibration
 from aigc_bench.predict.fitting.effects import Floats
 from aigc_bench.predict.published.language_models import LanguageModel
@@ -31,7 +33,10 @@ BIN_WIDTH = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """A model behind an engine on ``ranks`` accelerators, and the tokens of a request."""
+    """A model behind an engine on ``ranks`` accelerators, the tokens of a request, and what the engine is set to do.
+
+    ``ranks`` decode; ``options.prefill_devices`` that read prompts come on top of them.
+    """
 
     model: LanguageModel
     spec: AcceleratorSpec
@@ -40,6 +45,39 @@ class Setting:
     ranks: int
     input_len: float
     output_len: float
+    options: EngineOptions = field(default_factory=EngineOptions)
+
+    @property
+    def devices(self) -> int:
+        """Return the accelerators of one replica."""
+        return self.ranks + self.options.prefill_devices
+
+    @property
+    def layout(self) -> Layout:
+        """Return the layout of one replica."""
+        return apart(self.options, Layout(tensor=self.ranks))
+
+    @property
+    def numbers(self) -> NumberFormat:
+        """Return the number format that the model is served in."""
+        return format_as_served(self.model, self.precision)
+
+    @property
+    def cache_width(self) -> float:
+        """Return bytes of a cached element: as the options state, else what plans count with this format."""
+        return cached_bytes(self.options, language.cache_bytes_per_element(self.numbers, engine=self.engine))
+
+    def row(self, metric: str, *, sequences: float) -> ModelRow:
+        """Return the question's row as the closed form answers it, with the options' work."""
+        plain = self.plain_row(metric, sequences=sequences)
+        if self.options == EngineOptions():
+            return plain
+        return optioned(plain, self.options, model=self.model, spec=self.spec, numbers=self.numbers, layout=self.layout)
+
+    def plain_row(self, metric: str, *, sequences: float) -> ModelRow:
+        """Return the question's row on this layout, without the options' work."""
+        layout = self.layout if self.options.prefill_devices else None
+        return language_row(self.query(metric, sequences=sequences), self.spec, layout=layout)
 
     def query(self, metric: str, *, sequences: float) -> PublishedQuery:
         """Return the question in the form of a published row."""
@@ -55,6 +93,7 @@ class Setting:
             concurrency=sequences,
             metric=metric,
             unit="",
+            words={} if self.options.kv_cache is None else {CACHE_WORD: str(self.cache_width)},
             layout={"tp": float(self.ranks)},
             input_len=self.input_len,
             output_len=self.output_len,
@@ -63,11 +102,15 @@ class Setting:
 
 @dataclass(frozen=True, kw_only=True)
 class Curves:
-    """Seconds over ``[settings, sequences]``: per token, to the first token; and the arithmetic's share of the peak."""
+    """Seconds over ``[settings, sequences]``: per token, to the first token; and the arithmetic's share of the peak.
+
+    ``prompt_s`` is the time between two prompts that a replica's own readers finish, 0 where the decoding devices read them.
+    """
 
     tpot_s: Floats
     ttft_s: Floats
     mfu: Floats
+    prompt_s: Floats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,25 +129,32 @@ class ReplicaMemory:
 
 def replica_memory(setting: Setting) -> ReplicaMemory:
     """What a replica holds; a request is counted with its prompt and half of its answer, the mean over its life."""
-    model, numbers = setting.model, format_as_served(setting.model, setting.precision)
-    cache = language.cache_bytes_per_element(numbers, engine=setting.engine)
+    model, numbers, cache = setting.model, setting.numbers, setting.cache_width
+    besides = held_besides(setting.options, model=model, numbers=numbers, layout=setting.layout)
     # As ``language.cache_capacity_tokens``: latent caches are whole on each rank, heads beyond the ranks are not divided.
     copies = float(setting.ranks) if model.has_latent_attention else max(1.0, setting.ranks / model.num_kv_heads)
     held = model.held_elements(setting.input_len + setting.output_len / 2) * cache * copies
     usable = language.USABLE_MEMORY * (setting.spec.usable_memory_bytes or setting.spec.memory_bytes) * setting.ranks
     return ReplicaMemory(
-        fixed_bytes=language.weight_bytes(model, numbers, engine=setting.engine) + language.ENGINE_OVERHEAD_BYTES * setting.ranks,
+        fixed_bytes=language.weight_bytes(model, numbers, engine=setting.engine)
+        + (language.ENGINE_OVERHEAD_BYTES + besides) * setting.ranks,
         request_bytes=held,
         usable_bytes=usable,
     )
 
 
-def planned_options(engine: str, precision: str) -> EngineOptions:
-    """Return the options under which ``replica_memory`` holds: the cache's eight bits, where they are not the engine's default."""
+def planned_options(engine: str, precision: str, *, options: EngineOptions | None = None) -> EngineOptions:
+    """Return the options under which ``replica_memory`` holds: the cache's eight bits, where they are not the engine's default.
+
+    ``options`` are those that a demand states; a stated format of the cache stays.
+    """
+    stated = options or EngineOptions()
+    if stated.kv_cache is not None:
+        return stated
     numbers = number_format(precision)
     planned = language.cache_bytes_per_element(numbers, engine=engine)
     is_own = planned == language.default_cache_bytes(numbers, engine=engine)
-    return EngineOptions() if is_own else EngineOptions(kv_cache="fp8")
+    return stated if is_own else stated.model_copy(update={"kv_cache": "fp8"})
 
 
 def curves(settings: Sequence[Setting], sequences: Sequence[float], *, calibration: Calibration) -> Curves:
@@ -114,19 +164,58 @@ def curves(settings: Sequence[Setting], sequences: Sequence[float], *, calibrati
     """
     counts = np.asarray(sequences, dtype=float)
     found = {name: _aspect(settings, counts, metric=name, calibration=calibration) for name in ("tpot", "ttft")}
-    return Curves(tpot_s=found["tpot"], ttft_s=found["ttft"], mfu=_mfu(settings, counts, found["tpot"]))
+    (tpot, _), (ttft, prompt_s) = found["tpot"], found["ttft"]
+    return Curves(tpot_s=tpot, ttft_s=ttft, mfu=_mfu(settings, counts, tpot), prompt_s=prompt_s)
 
 
-def _aspect(settings: Sequence[Setting], counts: Floats, *, metric: str, calibration: Calibration) -> Floats:
+def _aspect(settings: Sequence[Setting], counts: Floats, *, metric: str, calibration: Calibration) -> tuple[Floats, Floats]:
+    """Return seconds of a metric, and between prompts of devices that read nothing else, over ``[settings, sequences]`` each."""
     # One row a setting, for one sequence; the rest is multiplication.
-    rows = [language_row(one.query(metric, sequences=1.0), one.spec) for one in settings]
+    rows = [one.plain_row(metric, sequences=1.0) for one in settings]
     columns = _columns(rows, settings, counts)
+    has_options = any(one.options != EngineOptions() for one in settings)
+    if has_options:
+        columns = _with_options(columns, settings)
     # [settings, sequences]: the form works element by element on any shape.
     logs = forms.log_quantity("language", columns, calibration.constants["language"])
     logs = logs + _effects(rows, counts, effects=calibration.effects)
     # Both aspects are times, which the roofline bounds from below.
     limited: Floats = np.exp(np.maximum(logs, forms.roofline_log("language", columns)))
-    return limited
+    if not has_options:
+        return limited, np.zeros_like(limited)
+    reading = forms.decode_and_prefill(columns, calibration.constants["language"])[1]
+    prompt_s: Floats = np.where(columns["is_disaggregated"] > 0, reading / columns["prefill_replicas"], 0.0)
+    return limited * _of_a_step(settings, metric=metric) + _moved(settings, metric=metric), prompt_s
+
+
+def _with_options(columns: Mapping[str, Floats], settings: Sequence[Setting]) -> dict[str, Floats]:
+    """Return the columns with the work that each setting's options leave, cell by cell."""
+    names = tuple(columns)
+    # [settings, sequences, columns]
+    found = np.stack([np.broadcast_to(columns[name], columns["sequences"].shape) for name in names], axis=-1).astype(float)
+    for row, one in enumerate(settings):
+        for at, cell in enumerate(found[row].tolist()):
+            given = dict(zip(names, cell, strict=True))
+            left = optioned_columns(given, one.options, model=one.model, spec=one.spec, numbers=one.numbers, layout=one.layout)
+            found[row, at] = [left[name] for name in names]
+    return {name: found[..., index] for index, name in enumerate(names)}
+
+
+def _of_a_step(settings: Sequence[Setting], *, metric: str) -> Floats:
+    """Return what a token takes of a decode step: a step that verifies a draft gives several."""
+    tokens = np.array([one.options.tokens_a_step if metric == "tpot" else 1.0 for one in settings])
+    return np.asarray(1.0 / tokens[:, None])
+
+
+def _moved(settings: Sequence[Setting], *, metric: str) -> Floats:
+    """Return the seconds for which a prompt's cache travels before the first token."""
+    seconds = [
+        moved_s(one.options, model=one.model, spec=one.spec, input_len=one.input_len, width=one.cache_width)
+        if metric == "ttft"
+        else 0.0
+        for one in settings
+    ]
+    return np.array(seconds)[:, None]
 
 
 def _columns(rows: Sequence[ModelRow], settings: Sequence[Setting], counts: Floats) -> dict[str, Floats]:
@@ -172,8 +261,8 @@ def _mfu(settings: Sequence[Setting], counts: Floats, tpot_s: Floats) -> Floats:
     share = []
     for one in settings:
         peak, _ = language.peak_flops(one.spec, number_format(one.precision))
-        # Of each answered token: itself, and its share of the prompt.
-        per_token = 2.0 * one.model.active_params * (1 + one.input_len / one.output_len)
+        # Of each answered token: itself, and its share of what is read of the prompt.
+        per_token = 2.0 * one.model.active_params * (1 + one.options.read_share * one.input_len / one.output_len)
         share.append(per_token * counts / (peak * one.ranks))
     found: Floats = np.array(share) / tpot_s
     return found

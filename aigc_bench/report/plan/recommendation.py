@@ -78,4 +78,4 @@ def setting_words(load: LoadRow) -> str:
         message("batch {batch_size}", batch_size=one.batch_size),
     ]
     words += [message("power limit {power_cap}", power_cap=quantity(one.power_cap, "fraction"))] if one.power_cap < 1 else []
-    return joined(" · ", (word for word in words if word))
+    return joined(" · ", (word for word in (*words, *one.options) if word))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aigc_bench.core.messages import message
 from aigc_bench.core.units import scale
+from aigc_bench.plan.output.serving_words import serving_words
 from aigc_bench.plan.records.demand import Job, Slo
 from aigc_bench.report.markup import figure, template
 from aigc_bench.report.plan.view import PlanPage
@@ -19,8 +20,8 @@ def render(page: PlanPage) -> str | None:
     values = {
         "demand": demand,
         "figures": page.figures,
-        "services": [(one, slo_words(one.slo)) for one in demand.services],
-        "jobs": [(one, job_words(one)) for one in demand.jobs],
+        "services": [(one, slo_words(one.slo), serving_words(one)) for one in demand.services],
+        "jobs": [(one, job_words(one), serving_words(one)) for one in demand.jobs],
         "site": _site(),
         "unplanned": page.view.plan.unplanned,
     }
