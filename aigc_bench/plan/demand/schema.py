@@ -110,7 +110,7 @@ class WrittenService(Named):
         limits=between(1, 1000),
     )
     think_time: Duration | None = documented(
-        message("time from an answer to the next turn, for which its cache is kept (default 0 s)"), limits=lasting(0, DAY_S)
+        message("time from an answer to the next turn, for which its cache is kept (default 0 s)"), limits=lasting(1e-3, DAY_S)
     )
     items_per_request: WrittenAmount | None = documented(
         message("items per response (default 1)"), unit="item/request", limits=between(1e-3, 1e6)

@@ -209,7 +209,7 @@ def graph_of(plan: Plan) -> dict[int, Estimate]:
 def test_every_number_of_the_graph_follows_again_from_what_it_was_computed_from(example: Plan) -> None:
     graph = graph_of(example)
     done = [(number, again) for number in graph.values() if (again := recomputed(number)) is not None]
-    assert len(done) > 1000
+    assert len(done) > 500
     for number, again in done:
         assert again == pytest.approx(number.value, rel=1e-9, abs=1e-12), (number, derivation_of(number))
 
