@@ -71,11 +71,16 @@ class Trail:
         # A copy: making a step can add keys of its inputs.
         return iter(tuple(self._known))
 
-    def add(self, key: str, title: str, value: Estimate, *, at: str = "", source: str | None = None) -> str:
-        """Add a number under its key and return the key; ``source`` is where a leaf without a source comes from."""
+    def add(
+        self, key: str, title: str, value: Estimate, *, at: str = "", source: str | None = None, is_shared: bool = False
+    ) -> str:
+        """Add a number under its key and return the key; ``source`` is where a leaf without a source comes from.
+
+        ``at`` is the place whose numbers it is computed from; one that ``is_shared`` is found from all other places, too.
+        """
         if key not in self._known:
             self._known[key] = _Known(title, value, at, source)
-            self._remember(value, key, at)
+            self._remember(value, key, "" if is_shared else at)
         return key
 
     def link(self) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Protocol
 
+from aigc_bench.core.derivation import Derivation, changed, record, restated
 from aigc_bench.core.messages import joined, message, plural
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import quantity
@@ -34,7 +35,7 @@ from aigc_bench.plan.records.machine import Machine
 from aigc_bench.plan.records.owned import Owned, OwnedFleet, OwnedPlan
 from aigc_bench.plan.records.plan import Option, Plan
 from aigc_bench.plan.sizing.rules import rules_from
-from aigc_bench.plan.stats.estimates import estimate, named, plus, scaled, times
+from aigc_bench.plan.stats.estimates import estimate, named, plus, scaled, times, total
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
@@ -318,10 +319,13 @@ def _recorded(plan: Plan, found: Sequence[_Kept], *, kept: Sequence[_Kept], repl
     is_complete = best is not None and best.term == "kept"
     rows = [_decided(one, kept=kept, replaced=replaced) for one in found]
     running = [scaled(one.row.running_usd_per_year, years, unit="usd") for one in kept if one.row.running_usd_per_year]
-    added = [] if best is None or is_complete else [best.tco_usd]
+    added = []
+    if best is not None and not is_complete:
+        # Under the option's own key: its servers are others than those there.
+        added = [restated(best.tco_usd, key=f"options.{best.rank}.tco_usd", title=message("total cost over the life"))]
     keep = plus(*running, *added) if kept and (running or added) else None
-    resale = sum(one.row.resale_usd.value for one in found)
-    later = sum(one.row.later_usd.value for one in kept)
+    resale = total([one.row.resale_usd for one in found], unit="usd")
+    later = total([one.row.later_usd for one in kept], unit="usd")
     keep = _less(keep, later) if keep is not None else None
     anew = _less(replaced.tco_usd, resale) if replaced is not None else None
     return plan.model_copy(
@@ -333,6 +337,7 @@ def _recorded(plan: Plan, found: Sequence[_Kept], *, kept: Sequence[_Kept], repl
                 kept=shares_of(demand, kept),
                 keep_usd=keep,
                 replace_usd=anew,
+                new_usd=replaced.tco_usd if replaced is not None else None,
                 replace_by=describe(replaced) if replaced is not None else None,
                 verdict=_verdict(plan, kept, keep=keep, anew=anew),
                 questions=tuple(_questions(plan, kept)),
@@ -341,10 +346,11 @@ def _recorded(plan: Plan, found: Sequence[_Kept], *, kept: Sequence[_Kept], repl
     )
 
 
-def _less(cost: Estimate, usd: float) -> Estimate:
-    """Return a cost less what a sale brings, at least nothing."""
-    ends = {end: max(0.0, getattr(cost, end) - usd) for end in ("low", "value", "high")}
-    return named(cost.model_copy(update=ends), message("cost less {resale} of resale", resale=quantity(usd, "usd")))
+def _less(cost: Estimate, sale: Estimate) -> Estimate:
+    """Return a cost less what a sale brings, at least nothing; the interval is that of the cost."""
+    ends = {end: max(0.0, getattr(cost, end) - sale.value) for end in ("low", "value", "high")}
+    found = record(changed(cost, **ends), Derivation("max(0, {0} - {1})", (cost, sale)))
+    return named(found, message("cost less {resale} of resale", resale=quantity(sale.value, "usd")))
 
 
 def _decided(one: _Kept, *, kept: Sequence[_Kept], replaced: Option | None) -> OwnedFleet:

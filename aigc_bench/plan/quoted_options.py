@@ -18,6 +18,7 @@ from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING
 
+from aigc_bench.core.derivation import restated
 from aigc_bench.core.messages import message, plural
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import quantity
@@ -101,7 +102,15 @@ def _bridge(plan: Plan, *, grown_by: float) -> _Bridge | None:
     """Return the cheapest accepted rent that starts now and can be given back: one on demand."""
     rented = [one for one in plan.options if one.accepted and one.kind == "cloud" and one.term == "on_demand" and not one.parts]
     best = min(rented, key=lambda one: one.opex_usd_per_year.value, default=None)
-    return None if best is None else _Bridge(option=best, usd_per_year=scaled(best.opex_usd_per_year, 1 / grown_by))
+    if best is None:
+        return None
+    # Named as the option's own number: the bridge is another fleet than the quote's.
+    running = restated(
+        best.opex_usd_per_year,
+        key=f"options.{best.rank}.opex_usd_per_year",
+        title=message("running cost per year of option {rank}", rank=best.rank),
+    )
+    return _Bridge(option=best, usd_per_year=scaled(running, 1 / grown_by))
 
 
 def _priced(quote: Quote, search: HostSearch, *, bridge: _Bridge | None) -> _Priced:

@@ -36,11 +36,14 @@ HEADINGS: Mapping[str, str] = {
     "p_oom": "Risk",
     "certainty": "Risk",
     "replay": "Risk",
+    "quotes": "Quotes",
+    "owned": message("Machines that are there"),
 }
 OTHERS = "Fleet"
 ORDER = (
     "Money", message("Cost per unit"), "Risk", "Fleet", "Factors", "Loads", "Rent", message("Cost per year"),
-    message("Cash flow by year"), message("Bill of materials"), message("Energy and carbon"), "Machine", "Demand", "Rules",
+    message("Cash flow by year"), message("Bill of materials"), message("Energy and carbon"), "Quotes",
+    message("Machines that are there"), "Machine", "Demand", "Rules",
 )  # fmt: skip
 
 

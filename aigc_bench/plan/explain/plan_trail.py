@@ -12,6 +12,7 @@ from aigc_bench.plan.explain.key_listing import listing
 from aigc_bench.plan.explain.option_steps import Place, add_option
 from aigc_bench.plan.explain.replay_steps import add_replay
 from aigc_bench.plan.explain.risk_steps import add_risk, add_scenarios
+from aigc_bench.plan.explain.supply_steps import add_supply
 from aigc_bench.plan.options.nearest import nearest_option
 from aigc_bench.plan.records.plan import Option, Plan
 from aigc_bench.plan.stats.estimates import counted
@@ -24,7 +25,7 @@ CERTAINTY = ("p_slo", "p_budget", "p_oom")
 
 
 def trail_of(plan: Plan, *options: Option) -> Trail:
-    """Return the steps of the demand, the rules and some options: by default the recommended one, or the first."""
+    """Return the steps of demand, rules, quotes, owned machines and some options: by default the recommended one, or the first."""
     trail = Trail()
     add_demand(trail, plan)
     evaluated = counted(plan.num_candidates, "candidates", message("counted in the search"))
@@ -35,6 +36,7 @@ def trail_of(plan: Plan, *options: Option) -> Trail:
         add_option(place)
         add_replay(place)
     add_risk(trail, plan)
+    add_supply(trail, plan)
     # Last: a step refers to others by key, so all numbers must have theirs before.
     trail.link()
     return trail

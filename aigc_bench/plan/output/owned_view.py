@@ -8,6 +8,8 @@ from aigc_bench.core.messages import joined, message, plural
 from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Record
 from aigc_bench.core.units import quantity
+from aigc_bench.plan.explain.supply_steps import fleet_key
+from aigc_bench.plan.output.shown_number import Shown
 from aigc_bench.plan.records.owned import OwnedFleet
 from aigc_bench.plan.records.plan import Plan
 
@@ -18,17 +20,25 @@ class OwnedRow(Record):
     found: OwnedFleet
     title: Sentence
     carries: Sentence
+    running: Shown
+    resale: Shown
     decision: Sentence
     notes: tuple[Sentence, ...]
 
 
 class OwnedView(Record):
-    """What to do with what is there, row by row; ``rest`` says what the rest of a plan is about."""
+    """What to do with what is there, row by row; ``rest`` says what the rest of a plan is about.
+
+    ``keep`` and ``replace`` are the costs of both courses over the life, ``replace_by`` the new machines in words.
+    """
 
     verdict: Sentence
     rest: Sentence | None
     rows: tuple[OwnedRow, ...]
     questions: tuple[Sentence, ...]
+    keep: Shown
+    replace: Shown
+    replace_by: Sentence | None
 
 
 def owned_view(plan: Plan) -> OwnedView | None:
@@ -44,7 +54,13 @@ def owned_view(plan: Plan) -> OwnedView | None:
         else None
     )
     return OwnedView(
-        verdict=found.verdict, rest=rest, rows=tuple(_row(one, plan) for one in found.fleets), questions=found.questions
+        verdict=found.verdict,
+        rest=rest,
+        rows=tuple(_row(one, plan, at=fleet_key(number)) for number, one in enumerate(found.fleets, start=1)),
+        questions=found.questions,
+        keep=Shown(key="owned.keep_usd", name=message("Kept and added"), value=found.keep_usd),
+        replace=Shown(key="owned.replace_usd", name=message("Replaced"), value=found.replace_usd),
+        replace_by=found.replace_by,
     )
 
 
@@ -56,7 +72,7 @@ def kept_words(plan: Plan) -> str | None:
     return message("keep {what}", what=joined(" and ", [one.what for one in found.fleets if one.decision == "keep"]))
 
 
-def _row(one: OwnedFleet, plan: Plan) -> OwnedRow:
+def _row(one: OwnedFleet, plan: Plan, *, at: str) -> OwnedRow:
     owned = one.owned
     servers = plural("{count} server of {year}", "{count} servers of {year}", count=owned.num_servers, year=owned.year)
     carries = (
@@ -73,6 +89,13 @@ def _row(one: OwnedFleet, plan: Plan) -> OwnedRow:
         found=one,
         title=message("{what} ({servers})", what=one.what, servers=servers),
         carries=carries,
+        running=Shown(
+            key=f"{at}.running_usd_per_year",
+            name=message("Electricity per year"),
+            value=one.running_usd_per_year,
+            missing=message("it carries nothing"),
+        ),
+        resale=Shown(key=f"{at}.resale_usd", name=message("Resale today"), value=one.resale_usd),
         decision=_decision(one, plan),
         notes=tuple(_notes(one)),
     )

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from aigc_bench.core.messages import joined, message, plural
 from aigc_bench.core.record import Sentence
-from aigc_bench.core.records import Estimate, Record
+from aigc_bench.core.records import Record
 from aigc_bench.core.units import quantity
-from aigc_bench.plan.output.shown_number import round_counts
+from aigc_bench.plan.explain.supply_steps import quote_key
+from aigc_bench.plan.output.shown_number import Shown, round_counts
 from aigc_bench.plan.records.plan import Plan
 from aigc_bench.plan.records.quote import QuotedPlan
-from aigc_bench.plan.stats.estimates import scaled
 
 SAME = 0.005
 
@@ -19,7 +19,7 @@ SAME = 0.005
 class QuoteRow(Record):
     """A quote as it is shown; ``unit`` is its price in words, ``compared`` a line of comparisons, ``notes`` the rest of it.
 
-    ``per_unit`` is the cost of a count of units of the first load, with ``per`` the count in words.
+    ``total`` is over the life, ``per_unit`` the cost of a count of units of the first load, with ``per`` the count in words.
     """
 
     found: QuotedPlan
@@ -27,7 +27,8 @@ class QuoteRow(Record):
     unit: str
     market: Sentence
     compared: Sentence
-    per_unit: Estimate | None
+    total: Shown
+    per_unit: Shown
     per: str
     notes: tuple[Sentence, ...]
 
@@ -83,7 +84,7 @@ def verdict_of(plan: Plan) -> str | None:
 
 
 def _row(one: QuotedPlan, plan: Plan) -> QuoteRow:
-    quote = one.quote
+    quote, at = one.quote, quote_key(one.quote.name)
     # The counts of the recommendation, so that its unit costs and those of quotes can be compared.
     like = plan.recommended.usd_per_unit if plan.recommended else one.usd_per_unit
     name = next(iter(one.usd_per_unit), None)
@@ -95,7 +96,19 @@ def _row(one: QuotedPlan, plan: Plan) -> QuoteRow:
         unit=_unit(one),
         market=_market(one),
         compared=joined("; ", _comparisons(one, per=per)),
-        per_unit=scaled(one.usd_per_unit[name], count, unit="usd") if name is not None and per else None,
+        total=Shown(
+            key=f"{at}.total_usd",
+            name=message("Total cost"),
+            value=one.total_usd,
+            missing=message("no total"),
+        ),
+        per_unit=Shown(
+            key=f"{at}.usd_per_unit.{name}",
+            name=message("Per {unit}", unit=per),
+            value=one.usd_per_unit[name] if name is not None and per else None,
+            times=count,
+            unit="usd",
+        ),
         per=per,
         notes=tuple((*one.reasons, *one.questions) if not one.accepted else (*one.changes, *one.questions)),
     )

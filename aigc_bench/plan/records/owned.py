@@ -61,7 +61,7 @@ class OwnedPlan(Record):
 
     ``is_complete``: what is kept carries the whole demand with its spares, so the recommendation is to add nothing. Costs are over
     the life of new servers: ``keep_usd`` of what is kept and added, less resale at the end; ``replace_usd`` of new machines
-    alone, less today's resale. ``questions`` are to be settled. ``num_kept`` servers stay.
+    alone, less today's resale; ``new_usd`` before it. ``questions`` are to be settled. ``num_kept`` servers stay.
     """
 
     fleets: tuple[OwnedFleet, ...]
@@ -70,6 +70,7 @@ class OwnedPlan(Record):
     kept: Mapping[str, float] = Field(default_factory=dict)
     keep_usd: Estimate | None
     replace_usd: Estimate | None
+    new_usd: Estimate | None = None
     replace_by: Sentence | None = None
     verdict: Sentence
     questions: tuple[Sentence, ...] = ()

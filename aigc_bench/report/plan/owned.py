@@ -12,7 +12,7 @@ TITLE = message("What is there already")
 
 def render(page: PlanPage) -> str | None:
     """Return the table of owned machines; ``None`` without any."""
-    found, plan = page.view.owned, page.view.plan.owned
-    if found is None or plan is None:
+    found = page.view.owned
+    if found is None:
         return None
-    return template("plan_owned.html.j2", {"view": found, "plan": plan})
+    return template("plan_owned.html.j2", {"view": found, "figures": page.figures})

@@ -15,4 +15,6 @@ def render(page: PlanPage) -> str | None:
     found = page.view.quotes
     if found is None:
         return None
-    return template("plan_quotes.html.j2", {"quotes": found, "years": page.view.plan.demand.finance.life_years})
+    return template(
+        "plan_quotes.html.j2", {"quotes": found, "figures": page.figures, "years": page.view.plan.demand.finance.life_years}
+    )
