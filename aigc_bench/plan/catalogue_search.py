@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from aigc_bench.core.messages import message
 from aigc_bench.plan.hardware.hosts import Host, allowed, hosts, is_announced, place_of, specs_of, why_not_sold
 from aigc_bench.plan.hardware.measured_runs import MeasuredMachine, best_measured
-from aigc_bench.plan.hardware.server_match import rest_of_node_w
+from aigc_bench.plan.hardware.wall_watts import at_the_wall
 from aigc_bench.plan.joint_settings import JointSettings
 from aigc_bench.plan.options.api import api_options
 from aigc_bench.plan.options.assemble import Procurement, make_option, ranked
@@ -37,7 +37,8 @@ from aigc_bench.plan.search.candidates import Candidates
 from aigc_bench.plan.search.load_candidates import Models, candidates_for, capability_of
 from aigc_bench.plan.search.selection import SelectionTerms, cheapest_usd_per_year, choose
 from aigc_bench.plan.sizing.fleets import job_load, needed, service_load
-from aigc_bench.plan.stats.estimates import bounded, named, plus, scaled
+from aigc_bench.plan.stats.estimates import bounded
+from aigc_bench.predict.closed_form.wall_power import psu_efficiency
 from aigc_bench.predict.fitting.calibration import shipped_calibration
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ class HostSearch:
 
     def _options(self, host: Host, chosen: Sequence[tuple[Capability, str | None]], *, terms: SelectionTerms) -> list[Option]:
         capabilities, refusals = [capability for capability, _ in chosen], [why for _, why in chosen if why]
-        machine = with_capabilities(host, capabilities, catalogue=self.models.catalogue)
+        machine = with_capabilities(host, capabilities)
         loads = loads_of(self.demand, capabilities=capabilities, rules=self.rules)
         refusals += beyond_autoscaling(loads, demand=self.demand, rules=self.rules)
         procurements = procurements_of(host, machine, demand=self.demand, market=self.market, terms=terms)
@@ -225,7 +226,7 @@ class HostSearch:
         if len(chosen) < len(found):
             return []
         capabilities, refusals = [capability for capability, _ in chosen], [why for _, why in chosen if why]
-        machine = with_capabilities(host, capabilities, catalogue=self.models.catalogue)
+        machine = with_capabilities(host, capabilities)
         loads = loads_of(self.demand, capabilities=capabilities, rules=self.rules)
         return [self._with_margin(one, loads, (*refusals, *reasons)) for one, reasons in procure(machine, loads)]
 
@@ -403,17 +404,14 @@ def beyond_autoscaling(loads: Sequence[Load], *, demand: Demand, rules: Rules) -
     return found
 
 
-def with_capabilities(host: Host, capabilities: Sequence[Capability], *, catalogue: Catalogue) -> Machine:
+def with_capabilities(host: Host, capabilities: Sequence[Capability]) -> Machine:
     """Return the host's machine with its capabilities, its draw at that work, and its peak draw under the power limits."""
     machine, known = host.machine, [one.power_w for one in capabilities if one.power_w is not None]
     changes: dict[str, object] = {"capabilities": tuple(capabilities)}
     if known:
         # The load with the highest draw stands for all loads of the server.
         busiest = max(known, key=lambda power: power.value)
-        boards = scaled(busiest, machine.devices_per_server)
-        full = named(
-            plus(boards, rest_of_node_w(machine.devices_per_server, catalogue)), message("accelerators at this work + rest of node")
-        )
+        full = at_the_wall(busiest, host.spec, count=machine.devices_per_server)
         # A prediction must not draw more than the peak that is provisioned.
         changes["full_power_w"] = bounded(full, ceiling=machine.peak_power_w.high)
         # Idle above full would make utilisation save power.
@@ -422,7 +420,8 @@ def with_capabilities(host: Host, capabilities: Sequence[Capability], *, catalog
     cap = max((one.power_cap for one in capabilities), default=1.0)
     if cap < 1 and host.spec.tdp_w:
         # The limit is a share of the board's default limit, so only the boards' part of the peak falls.
-        saved = (1 - cap) * host.spec.tdp_w * machine.devices_per_server
+        count = machine.devices_per_server
+        saved = (1 - cap) * host.spec.tdp_w * count / psu_efficiency(host.spec, devices=count)
         peak = machine.peak_power_w
         lower = {end: max(getattr(peak, end) - saved, 0.0) for end in ("value", "low", "high")}
         words = message("{source}, less {saved:,.0f} W by the power limit", source=peak.source, saved=saved)

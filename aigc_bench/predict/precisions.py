@@ -1,13 +1,16 @@
-"""The precisions that a device multiplies in: the default of a case, and the refusal of what a part lacks."""
+"""What a device multiplies in and which engines run on it: a case's default precision, and the refusal of what a part lacks."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import get_args
 
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
-from aigc_bench.core.records import Precision
+from aigc_bench.core.records import Precision, Record
 from aigc_bench.predict.closed_form.language import peak_flops
 from aigc_bench.predict.published.name_resolution import NumberFormat
 
@@ -37,6 +40,57 @@ def refuse_lacking_precision(precision: str, spec: AcceleratorSpec) -> None:
             "--precision {precision}: {id} has no {precision} units, or their peak is not known.", precision=precision, id=spec.id
         ),
         message("Use --precision {known}.", known=" or ".join(known)) if known else None,
+    )
+
+
+class Support(Record):
+    """The parts that an engine runs on: of ``vendors`` (none: all), ``without`` some, NVIDIA's from a compute capability on."""
+
+    vendors: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    least_capability: float = 0.0
+
+    def is_for(self, vendor: str) -> bool:
+        """Return whether the engine runs on any part of a vendor."""
+        return vendor not in self.without and (not self.vendors or vendor in self.vendors)
+
+    def includes(self, spec: AcceleratorSpec) -> bool:
+        """Return whether the engine runs on a part; one without a vendor or a known capability is taken to be new enough."""
+        capability = spec.compute_capability or ""
+        is_counted = spec.vendor == "NVIDIA" and re.fullmatch(r"\d+\.\d+", capability) is not None
+        return not spec.vendor or (self.is_for(spec.vendor) and (not is_counted or float(capability) >= self.least_capability))
+
+
+_DATAFLOW = ("Cerebras", "Groq", "SambaNova", "d-Matrix")
+_SUPPORT: Mapping[str, Support] = MappingProxyType(
+    {
+        "vllm": Support(without=_DATAFLOW, least_capability=7.0),
+        "sglang": Support(vendors=("NVIDIA", "AMD", "Google", "Huawei", "Intel"), least_capability=7.5),
+        "tensorrt-llm": Support(vendors=("NVIDIA",), least_capability=8.0),
+        "fastertransformer": Support(vendors=("NVIDIA",), least_capability=7.0),
+        "llama.cpp": Support(without=(*_DATAFLOW, "Google", "AWS", "Cambricon", "Enflame")),
+        "transformers": Support(without=_DATAFLOW),
+    }
+)
+"""Hardware by the engines' documentation of 2026: vLLM's and SGLang's installation pages, TensorRT-LLM's support matrix (general
+knowledge). Vendors' own plugins of vLLM count."""
+
+
+def refuse_unsupported_part(engine: str, spec: AcceleratorSpec) -> None:
+    """Raise ``UsageError`` where an engine does not run on a part: it would be answered by what engines do on others."""
+    support = _SUPPORT.get(engine)
+    if support is None or support.includes(spec):
+        return
+    works = [name for name, one in _SUPPORT.items() if one.includes(spec)]
+    said = (
+        message("it needs compute capability {least:g}, and {id} has {capability}",
+                least=support.least_capability, id=spec.id, capability=spec.compute_capability)
+        if support.is_for(spec.vendor or "")
+        else message("it does not run on accelerators of {vendor}", vendor=spec.vendor)
+    )  # fmt: skip
+    raise UsageError(
+        message("--engine {engine} on {id}: {said}.", engine=engine, id=spec.id, said=said),
+        message("Use --engine {works}.", works=" or ".join(works[:3])) if works else None,
     )
 
 

@@ -50,7 +50,7 @@ def predicted_row(
     codes = (*estimate.reasons, *reasons)
     fits = DOES_NOT_FIT not in codes
     row = PredictedRow(
-        case=name or case.id,
+        case=name or named_as_served(case, precision),
         **case.model_dump(include={"workload", "preset", "mode", "scenario", "engine", "batch_size", "devices"}),
         precision=precision or case.precision,
         metric=metric.id,
@@ -66,6 +66,11 @@ def predicted_row(
         largest_batch_that_fits=None if fits else largest_batch,
     )
     return record(row, Derivation(SAME, (estimate,), metric.formula))
+
+
+def named_as_served(case: Case, precision: str | None) -> str:
+    """Return the case's name with the format that it is served in, which a case of torch's precisions cannot hold."""
+    return case.id if precision is None else case.model_copy(update={"precision": precision}).id
 
 
 @shown

@@ -20,7 +20,7 @@ from aigc_bench.predict.derivations import closed_form, modelled
 from aigc_bench.predict.fitting.calibration import Calibration
 from aigc_bench.predict.fitting.predictions import estimate_rows
 from aigc_bench.predict.language.of_case import language_of
-from aigc_bench.predict.precisions import format_reasons, refuse_lacking_format
+from aigc_bench.predict.precisions import format_reasons, refuse_lacking_format, refuse_unsupported_part
 from aigc_bench.predict.predicted import DOES_NOT_FIT, PredictedRow, predicted_row
 from aigc_bench.predict.published.language_models import LanguageModel
 
@@ -49,6 +49,7 @@ def served_encoder(
             )
         )
     numbers, ranks = format_as_served(model, precision or case.precision), encoder_ranks(parallel)
+    refuse_unsupported_part(case.engine, spec)
     refuse_lacking_format(numbers, spec)
     held = weight_bytes(model, numbers) / ranks + ENGINE_OVERHEAD_BYTES
     fits = held <= catalogue.usable_memory(spec).value

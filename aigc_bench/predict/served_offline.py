@@ -39,7 +39,7 @@ from aigc_bench.predict.fitting.calibration import Calibration
 from aigc_bench.predict.fitting.grades import closed_form_grade
 from aigc_bench.predict.fitting.predictions import estimate_rows, refuse_far_outside
 from aigc_bench.predict.language.of_case import language_of
-from aigc_bench.predict.precisions import format_reasons, refuse_lacking_format
+from aigc_bench.predict.precisions import format_reasons, refuse_lacking_format, refuse_unsupported_part
 from aigc_bench.predict.predicted import DOES_NOT_FIT, HOST_BOUND, Grade, PredictedRow, predicted_row
 from aigc_bench.predict.published.language_models import LanguageModel
 from aigc_bench.predict.published.name_resolution import NumberFormat, resolve_engine
@@ -51,6 +51,8 @@ _MEMORY_ERROR = 0.05
 """Half width of the interval of a served model's memory: published figures lie within it."""
 _RATE_SHARE = 0.5
 """The rate's part of what three closed forms differ by: it and the times are about equally uncertain."""
+REPLICAS_IDLE = "replicas_idle"
+"""Reason of a batch with fewer requests than there are replicas, with the number of those that have none."""
 _ON_THE_DEVICE = ("decode_linear", "decode_weights", "decode_attention", "decode_cache", "decode_bytes", "collectives")
 _NOTHING = 1e-12
 """Instead of 0 in a column that something is divided by."""
@@ -111,6 +113,8 @@ def served_offline(
     )
     try:
         answers, grades = _answers(served, spec, calibration=calibration)
+        idle = _idle_replicas(served)
+        reasons += (f"{REPLICAS_IDLE}:{idle}",) if idle else ()
         reasons += (HOST_BOUND,) if _waits_for_host(served, spec, calibration=calibration) else ()
     except NotPredictable as problem:
         raise UsageError(
@@ -170,17 +174,14 @@ def served_case(
     refuse_missing_layers(chosen, model=model)
     query = _query_of(case, spec, model=model, precision=precision)
     numbers, engine = number_format_of(query, model), resolve_engine(case.engine).name
+    refuse_unsupported_part(engine, spec)
     refuse_lacking_format(numbers, spec)
     usable = catalogue.usable_memory(spec).value
     width = cached_bytes(chosen, default_cache_bytes(numbers, engine=engine))
 
     def held(layout: Layout) -> Holding:
         return holding(
-            model,
-            spec,
-            number_format=numbers,
-            cache_width=width,
-            layout=layout,
+            model, spec, number_format=numbers, cache_width=width, layout=layout,
             batch=case.batch_size,
             tokens=(query.input_len or 1.0) + (query.output_len or 1.0),
             usable_bytes=usable,
@@ -235,13 +236,16 @@ def _answers(served: Served, spec: AcceleratorSpec, *, calibration: Calibration)
 
 
 def _row(served: Served, spec: AcceleratorSpec, *, metric: str) -> ModelRow:
-    """The question of one metric. Requests that are alone in their batch are not stalled by the prompts of others."""
-    row = optioned(
+    """The question of one metric."""
+    return optioned(
         language_row(served.query.model_copy(update={"metric": metric}), spec, layout=served.layout),
         served.options, model=served.model, spec=spec, numbers=served.numbers, layout=served.layout,
     )  # fmt: skip
-    is_alone = served.query.concurrency is not None and served.query.concurrency <= served.layout.replicas * served.layout.streams
-    return row.model_copy(update={"columns": {**row.columns, "is_static": 1.0}}) if metric == "tpot" and is_alone else row
+
+
+def _idle_replicas(served: Served) -> int:
+    """How many replicas no request of the batch reaches: a batch is all requests in flight on all devices."""
+    return max(0, math.floor(served.layout.replicas - (served.query.concurrency or 1.0)))
 
 
 def _waits_for_host(served: Served, spec: AcceleratorSpec, *, calibration: Calibration) -> bool:

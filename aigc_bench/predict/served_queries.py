@@ -15,7 +15,7 @@ from aigc_bench.predict.closed_form.engine_options import EngineOptions
 from aigc_bench.predict.engines import SERVED
 from aigc_bench.predict.model import description
 from aigc_bench.predict.precisions import refuse_lacking_precision
-from aigc_bench.predict.predicted import DOES_NOT_FIT, PredictedRow, predicted_row
+from aigc_bench.predict.predicted import DOES_NOT_FIT, PredictedRow, named_as_served, predicted_row
 from aigc_bench.predict.query import RequestLoad
 from aigc_bench.predict.serving.capacity import Servers
 from aigc_bench.predict.serving.closed_form_server import DoesNotFitError
@@ -131,7 +131,9 @@ def predict_served(
     item = registry.load("workloads", case.workload).item
     served = case.model_copy(update={"scenario": "server", "batch_size": servers.max_in_flight})
     # The rate is part of the name: the same case at two rates must not share rows.
-    name = f"{served.id}/rate={found['arrival_rate'].value if load.rate_per_s is None else load.rate_per_s:g}"
+    name = (
+        f"{named_as_served(served, precision)}/rate={found['arrival_rate'].value if load.rate_per_s is None else load.rate_per_s:g}"
+    )
     return [
         predicted_row(served, metric, estimate, item=item, name=name, reasons=cautions, precision=precision, grade=servers.grade)
         for metric, estimate in _in_order(found)

@@ -16,6 +16,7 @@ from aigc_bench.plan.demand.demand_reader import read_demand
 from aigc_bench.plan.planner import plan_demand
 from aigc_bench.plan.records.machine import Capability
 from aigc_bench.plan.records.plan import Option
+from aigc_bench.predict.fitting.calibration import shipped_calibration
 
 ABOUT = 1e-3
 
@@ -85,9 +86,11 @@ TARGET_UTILISATION, OFF_PEAK_SHARE, JOB_GOODPUT, SERVER_AVAILABILITY = 0.7, 0.1,
 USABLE_MEMORY, USABLE_STORAGE, LINK_GOODPUT = 0.91, 0.775, 0.9
 CHECKPOINT_BYTES_PER_PARAM, DATASET_COPIES = 13.1, 2.0
 STALL_S, RESTART_S, HOURS_BETWEEN_INTERRUPTIONS = 120.0, 600.0, 50_700.0
-# A DGX H100: eight accelerators of 81,559 MiB and 700 W, 10.2 kW nameplate of which loaded nodes draw 0.82 at most, 38,557 BTU/h.
+# A DGX H100: eight accelerators of 81,559 MiB and 700 W, 38,557 BTU/h.
 DEVICES, DEVICE_BYTES, DEVICE_W = 8, 81_559 * 2**20, 700.0
-NAMEPLATE_W, LOADED_SHARE, IDLE_W, REST_OF_NODE_W = 10_200.0, 0.82, 2_300.0, 2_000.0
+IDLE_W, PSU, WORST_PSU, MOST_OF_HOST = 2_300.0, 0.94, 0.92, 1.35
+# Chassis and two processors; of each module fans, switches and a network card; what MLPerf's logs made of them.
+HOST_W = shipped_calibration().constants["step"]["host"] * (60 + 2 * 110 + 8 * (0.13 * 700 + 45))
 HEAT_W = 38_557 / 3.412142
 # A leaf of 32 ports, a front-end leaf of 16, a management switch of 8, a storage system; 0.6 of all that is drawn in the mean.
 LEAF_W, FRONT_LEAF_W, MANAGEMENT_W, STORAGE_W, BESIDE_LOAD = 550.0, 150.0, 6.0, 3_000.0, 0.6
@@ -128,14 +131,17 @@ class Sheet:
 
     @property
     def peak_w(self) -> float:
-        """Of one server, under the lower of the power limits that were chosen."""
-        saved = (1 - max(self.chat.power_cap, self.tuning.power_cap)) * DEVICE_W * DEVICES
-        return NAMEPLATE_W * LOADED_SHARE - saved
+        """Of one server at the upper end of host and power supplies, under the lower of the power limits that were chosen."""
+        boards = DEVICE_W * DEVICES
+        ends = math.log((boards + MOST_OF_HOST * HOST_W) / (boards + HOST_W)), math.log(PSU / WORST_PSU)
+        saved = (1 - max(self.chat.power_cap, self.tuning.power_cap)) * boards / PSU
+        return (boards + HOST_W) / PSU * math.exp(math.hypot(*ends)) - saved
 
     @property
     def kwh(self) -> float:
         assert self.chat.power_w is not None and self.tuning.power_w is not None
-        full = DEVICES * max(self.chat.power_w.value, self.tuning.power_w.value) + REST_OF_NODE_W
+        full = DEVICES * max(self.chat.power_w.value, self.tuning.power_w.value)
+        full = (full + HOST_W) / PSU
         servers_w = self.servers * (IDLE_W + self.utilisation * (full - IDLE_W))
         return (servers_w + BESIDE_LOAD * other_w(self.servers)) / 1000 * HOURS
 

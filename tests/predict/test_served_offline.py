@@ -169,3 +169,28 @@ def test_a_served_step_that_is_launches_for_more_than_half_says_so(gpu: str, is_
         if row.metric == "tpot"
     )
     assert ("host_bound" in row.reasons) == is_bound
+
+
+@pytest.mark.parametrize(
+    ("engine", "gpu", "said"),
+    [
+        ("tensorrt-llm", "mi300x", "it does not run on accelerators of AMD"),
+        ("tensorrt-llm", "v100_sxm2_32gb", "it needs compute capability 8, and v100_sxm2_32gb has 7.0"),
+        ("vllm", "p100_sxm2_16gb", "it needs compute capability 7, and p100_sxm2_16gb has 6.0"),
+        ("llama.cpp", "tpu_v6e", "it does not run on accelerators of Google"),
+    ],
+)
+@pytest.mark.parametrize("load", [None, RequestLoad(rate_per_s=1.0)])
+def test_an_engine_is_refused_on_parts_that_it_does_not_run_on(engine: str, gpu: str, said: str, load: RequestLoad | None) -> None:
+    """MI300X was answered for TensorRT-LLM, as calibrated."""
+    with pytest.raises(UsageError, match=said) as refused:
+        predict_one(Query(what="gpt/llama-3.2-1b", engine=engine, load=load), accelerators=[gpu])
+    assert str(refused.value.hint).startswith("Use --engine ")
+
+
+def test_replicas_that_no_request_reaches_are_counted_and_the_name_states_the_format() -> None:
+    rows = answer("h100", batch_size=4, devices=16, precision="fp8")
+    (throughput,) = (row for row in rows.values() if row.metric == "throughput")
+    assert "replicas_idle:12" in throughput.reasons
+    assert "/fp8/" in throughput.case
+    assert not any("replicas_idle" in reason for reason in answer("h100", batch_size=16, devices=16)["throughput"].reasons)

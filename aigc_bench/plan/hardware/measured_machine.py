@@ -186,7 +186,10 @@ def _watts(match: ServerMatch, capabilities: Sequence[Capability], catalogue: Ca
         return match.watts
     peaks = [capability.power_peak_w for capability in capabilities if capability.power_peak_w is not None]
     peak_w = _span(peaks, highest=True) if peaks else None
-    return with_sensors(match.watts, busy_w=_span(busy), peak_w=peak_w, count=match.num_accelerators, catalogue=catalogue)
+    spec = catalogue.accelerators.get(match.accelerator or "")
+    return with_sensors(
+        match.watts, busy_w=_span(busy), peak_w=peak_w, count=match.num_accelerators, spec=spec, catalogue=catalogue
+    )
 
 
 def _span(quantities: Sequence[Estimate], *, highest: bool = False) -> Estimate:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.run_records import AcceleratorInfo, System
-from aigc_bench.plan.hardware.datasheet import for_desks, host_usd, median_units
+from aigc_bench.plan.hardware.datasheet import host_usd, median_units
+from aigc_bench.plan.hardware.wall_watts import at_the_wall
 from aigc_bench.plan.stats.estimates import assumed, bounded, estimate, named, plus, scaled
 
 if TYPE_CHECKING:
@@ -211,43 +212,31 @@ def _nearest_server(spec: AcceleratorSpec | None, count: int, catalogue: Catalog
 
 
 def _server_watts(server: ServerSpec, spec: AcceleratorSpec, catalogue: Catalogue) -> Watts:
-    """Return the server row's watts; missing ones follow from the nameplate and measured shares of it."""
-    assert server.max_power_w, f"{server.id} was chosen because its nameplate is known"
-    load = catalogue.constant("node_load_fraction")
-    # Wall power of loaded servers over their nameplates, as MLPerf Power measured it.
-    typical = server.typical_power_w or server.max_power_w * load.value
-    top = max(server.max_power_w * load.high, typical)
-    full = estimate(
-        typical,
-        low=0.8 * typical,
-        high=top,
+    """Return the watts of a server of the catalogue at its wall: all accelerators at their limit, and idle as its row states it."""
+    nameplate = server.max_power_w
+    assert nameplate, f"{server.id} was chosen because its nameplate is known"
+    _, limit_w, idle_w = _card(spec, catalogue)
+    full = bounded(at_the_wall(limit_w, spec, count=server.gpu_count), ceiling=nameplate)
+    idle = at_the_wall(idle_w, spec, count=server.gpu_count, is_idle=True)
+    if stated := server.idle_power_w:
+        words = message("idle power of {name}", name=server.name)
+        idle = estimate(stated, low=0.8 * stated, high=1.3 * stated, unit="W", basis="modelled", source=words)
+    # What the model's upper end leaves below the nameplate is never drawn: 8 x H100 were measured at 8.4 of 10.2 kW.
+    peak = estimate(
+        full.high,
+        low=full.value,
+        high=nameplate,
         unit="W",
         basis="modelled",
-        source=message("typical power of {name}", name=server.name),
+        source=message("upper end of {source}", source=full.source),
     )
-    idle = server.idle_power_w or (spec.idle_w or 0.0) * server.gpu_count + rest_of_node_w(server.gpu_count, catalogue).low
-    idle_high = max(idle, min(1.3 * idle, full.low))
-    idle_e = estimate(
-        idle, low=0.8 * idle, high=idle_high, unit="W", basis="modelled", source=message("idle power of {name}", name=server.name)
-    )
-    peak = _peak(server.max_power_w, full=full, catalogue=catalogue)
-    return Watts(full=full, peak=peak, idle=idle_e, heat=_heat(server, full=full))
+    return Watts(full=full, peak=peak, idle=bounded(idle, ceiling=full.low), heat=_heat(server, full=full))
 
 
 def rest_of_node_w(num_accelerators: int, catalogue: Catalogue) -> Estimate:
     """Return the power of a node without its accelerators, in proportion to their number, at least two of eight."""
     # Fans, processors and NICs do not shrink below those of a small node.
     return scaled(catalogue.constant("node_non_gpu_power_w"), max(2, num_accelerators) / GPUS_OF_A_FULL_NODE)
-
-
-def rest_of_tower_w(num_accelerators: int) -> Estimate:
-    """Return the power of a desktop or workstation without its cards: one processor, memory, disks, fans and losses."""
-    each = {
-        "value": 150.0 + 25.0 * num_accelerators,
-        "low": 80.0 + 15.0 * num_accelerators,
-        "high": 250.0 + 60.0 * num_accelerators,
-    }
-    return assumed(**each, unit="W", source=message("a tower without its cards; {general}", general=GENERAL))
 
 
 def built_up(
@@ -257,16 +246,20 @@ def built_up(
     card_usd, card_w, card_idle_w = _card(spec, catalogue)
     host = catalogue.servers[CPU_SERVER]
     host_price = _price(host, catalogue) if spec is None else host_usd(spec, count, catalogue)
-    node_rest = rest_of_tower_w(count) if spec is not None and for_desks(spec) else rest_of_node_w(count, catalogue)
-    rest = message("the rest of the node ({source})", source=node_rest.source)
-    full = named(
-        plus(scaled(card_w, count), node_rest),
-        message("accelerators at their power limit ({source}) + {rest}", source=card_w.source, rest=rest),
-    )
-    idle = named(
-        plus(scaled(card_idle_w, count), scaled(node_rest, 0.4)),
-        message("idle accelerators ({source}) + 40 % of {rest}", source=card_idle_w.source, rest=rest),
-    )
+    if spec is None:
+        node_rest = rest_of_node_w(count, catalogue)
+        rest = message("the rest of the node ({source})", source=node_rest.source)
+        full = named(
+            plus(scaled(card_w, count), node_rest),
+            message("accelerators at their power limit ({source}) + {rest}", source=card_w.source, rest=rest),
+        )
+        idle = named(
+            plus(scaled(card_idle_w, count), scaled(node_rest, 0.4)),
+            message("idle accelerators ({source}) + 40 % of {rest}", source=card_idle_w.source, rest=rest),
+        )
+    else:
+        full = at_the_wall(card_w, spec, count=count)
+        idle = bounded(at_the_wall(card_idle_w, spec, count=count, is_idle=True), ceiling=full.low)
     # Without a nameplate the high end of the busy power is provisioned.
     peak = full.model_copy(update={"value": full.high, "low": full.value})
     return ServerMatch(
@@ -349,17 +342,22 @@ def _units(server: ServerSpec) -> int | None:
     return round(server.rack_units) if server.rack_units else None
 
 
-def with_sensors(watts: Watts, *, busy_w: Estimate, peak_w: Estimate | None, count: int, catalogue: Catalogue) -> Watts:
+def with_sensors(
+    watts: Watts, *, busy_w: Estimate, peak_w: Estimate | None, count: int, spec: AcceleratorSpec | None, catalogue: Catalogue
+) -> Watts:
     """Return the watts of a whole server whose boards or CPU packages were measured: those x count + the unmeasured rest.
 
-    ``busy_w`` and ``peak_w`` are of one accelerator; with ``count`` 0 they are of all CPU packages.
+    ``busy_w`` and ``peak_w`` are of one accelerator ``spec``; with ``count`` 0 they are of all CPU packages.
     """
-    boards = max(1, count)
-    node_rest = rest_of_node_w(count, catalogue) if count else REST_OF_A_CPU_SERVER_W
-    full = named(plus(scaled(busy_w, boards), node_rest), message("measured power x devices + the rest of the server"))
+
+    def of_server(drawn: Estimate) -> Estimate:
+        if count and spec is not None:
+            return at_the_wall(drawn, spec, count=count)
+        return plus(scaled(drawn, max(1, count)), rest_of_node_w(count, catalogue) if count else REST_OF_A_CPU_SERVER_W)
+
+    full = named(of_server(busy_w), message("measured power x devices + the rest of the server"))
     # Where no peak was read, the mean is raised by the assumed transients.
-    top = scaled(peak_w, boards) if peak_w else scaled(busy_w, boards * catalogue.constant("power_transient_factor").high)
-    peak = plus(top, node_rest)
+    peak = of_server(peak_w or scaled(busy_w, catalogue.constant("power_transient_factor").high))
     ends = {"value": max(peak.value, full.value), "low": max(peak.low, full.low), "high": max(peak.high, full.high)}
     highest = peak.model_copy(update={**ends, "source": message("measured peak x devices + the rest of the server")})
     return Watts(full=full, peak=highest, idle=bounded(watts.idle, ceiling=full.low), heat=highest)

@@ -18,6 +18,7 @@ import numpy as np
 from aigc_bench.core.messages import joined
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.hardware.hosts import Host
+from aigc_bench.plan.hardware.wall_watts import wall_share_w
 from aigc_bench.plan.money.annuity import annuity
 from aigc_bench.plan.records.demand import Demand, Job, OptionKind, Service
 from aigc_bench.plan.records.machine import Capability
@@ -205,8 +206,9 @@ def usd_per_year(
     yearly = annuity(
         price, rate=finance.discount_rate.value, years=finance.life_years, residual=price * finance.residual_share.value
     )
-    # (rows,) in W of one accelerator; where the model has no power, the server's share at work.
-    watts = np.where(np.isnan(found.power_w), machine.full_power_w.value / size, found.power_w)
+    # (rows,) in W of one accelerator with its share of the host; where the model has no power, the server's share at work.
+    drawn = wall_share_w(found.power_w, host.spec, count=machine.devices_per_server)
+    watts = np.where(np.isnan(found.power_w), machine.full_power_w.value / size, drawn)
     energy = watts / 1000 * HOURS_PER_YEAR * demand.site.pue.value * demand.site.electricity_usd_per_kwh.value
     # A limit takes its part off the board's peak, not off the rest of the server.
     peak_w = np.maximum(0.0, machine.peak_power_w.value / size - (1 - found.cap) * (host.spec.tdp_w or 0.0))

@@ -166,8 +166,10 @@ def _language(c: Columns, k: Mapping[str, float]) -> Floats:
     # 0.2 is fixed, not fitted: ``prompt_s`` is fitted on TTFT among other clients, and most of it is not spent alone.
     prompt_s = prefill + 0.2 * of("prompt_s")
     single = prompt_s + _latency(c, k) * c["layers"] * of("layer_s")
-    # Prompts read on the same devices stall the decoding ones: sequences / output_len prompts come in during each decode step.
-    shared = decode + together * k["interference"] * sequences / c["output_len"] * prefill
+    # Prompts read on the same devices stall the decoding ones. Each of the sequences - 1 others reads one prompt in its life of
+    # output_len steps, so that (sequences - 1) / output_len come in during a step; a request's own came before its first token.
+    others = np.maximum(sequences - 1, 0.0)
+    shared = decode + together * k["interference"] * others / c["output_len"] * prefill
     first = _first_token(c, k, decode=decode, prefill=prefill, shared=shared, sequences=sequences)
     # One generation of the batch: all prompts one after the other, then output_len steps for all together.
     round_s = sequences * prefill + c["output_len"] * decode

@@ -21,8 +21,12 @@ FAN_SHARE = 0.13
 """Watts of fans and conversion on a baseboard over the TDP of its modules: what four A100 without switches leave (Dell XE8545)."""
 SWITCH_W = 45.0
 """Watts of NVSwitches and of a network card for each of eight modules (idle servers of eight modules against those of four)."""
+IDLE_PROCESSOR_W = 50.0
+"""The same when nothing is computed."""
 DESKTOP_W = 95.0
 """Watts of a desktop computer without its card under load (Ryzen 9 7950X: 119 W at the wall when idle, with the card)."""
+IDLE_DESKTOP_W = 70.0
+"""The same when nothing is computed (119 W less those of a card)."""
 SOC_W = 3.0
 """Watts of a carrier board, its memory counted in the part's TDP already (Jetson AGX Orin: 6 to 10 W at the wall when idle)."""
 
@@ -38,19 +42,26 @@ _CARDS_PER_PROCESSOR = 2
 """A server with more cards has two processors (assumed)."""
 
 
-def host_w(spec: AcceleratorSpec, *, devices: int, nodes: float | None = None) -> float:
-    """Watts of the host of ``devices`` accelerators under load, of all servers together."""
+def host_w(
+    spec: AcceleratorSpec, *, devices: int, nodes: float | None = None, is_idle: bool = False, is_tower: bool = False
+) -> float:
+    """Watts of the host of ``devices`` accelerators, of all servers together: under load, or where nothing is computed.
+
+    Fans and switches run on: MLPerf's idle servers draw what is left without the processors' work. A tower has one processor, and
+    up to two cards stand in a desktop computer.
+    """
+    processor_w, desktop_w = (IDLE_PROCESSOR_W, IDLE_DESKTOP_W) if is_idle else (PROCESSOR_W, DESKTOP_W)
     if is_whole_computer(spec):
         return SOC_W * devices
     if _is_module(spec):
         servers = nodes or max(1.0, devices / _MODULES_PER_SERVER)
         each = FAN_SHARE * (spec.tdp_w or 0.0) + (SWITCH_W if devices / servers > _SWITCHLESS_MODULES else 0.0)
-        return servers * (CHASSIS_W + 2 * PROCESSOR_W) + devices * each
+        return servers * (CHASSIS_W + 2 * processor_w) + devices * each
     servers = nodes or max(1.0, devices / _MODULES_PER_SERVER)
-    if _is_desktop(spec) and devices <= _CARDS_PER_PROCESSOR:
-        return servers * DESKTOP_W
-    processors = 1 if devices / servers <= _CARDS_PER_PROCESSOR else 2
-    return servers * (CHASSIS_W + processors * PROCESSOR_W) + devices * CARD_W
+    if (is_tower or _is_desktop(spec)) and devices <= _CARDS_PER_PROCESSOR:
+        return servers * desktop_w
+    processors = 1 if is_tower or devices / servers <= _CARDS_PER_PROCESSOR else 2
+    return servers * (CHASSIS_W + processors * processor_w) + devices * CARD_W
 
 
 def psu_efficiency(spec: AcceleratorSpec, *, devices: int) -> float:

@@ -34,7 +34,7 @@ from aigc_bench.predict.closed_form.replica_memory import holding
 from aigc_bench.predict.engines import SERVED
 from aigc_bench.predict.fitting.calibration import Calibration, shipped_calibration
 from aigc_bench.predict.language.of_case import is_encoder, language_of
-from aigc_bench.predict.precisions import refuse_lacking_format
+from aigc_bench.predict.precisions import refuse_lacking_format, refuse_unsupported_part
 from aigc_bench.predict.published.name_resolution import resolve_engine
 from aigc_bench.predict.published.row import PublishedQuery
 from aigc_bench.predict.serving.batch_queue import BatchServer
@@ -233,6 +233,7 @@ def _fitting(
     assert model is not None, "a case has the description of its model"
     refuse_missing_layers(options, model=model)
     engine, numbers = resolve_engine(query.software).name, number_format_of(query, model)
+    refuse_unsupported_part(engine, spec)
     refuse_lacking_format(numbers, spec)
     tokens = (query.input_len or 1.0) + (query.output_len or 1.0)
     possible = list(possible_layouts(model, spec, engine=engine, devices=query.gpu_count, ranks=parallel))

@@ -117,7 +117,9 @@ def use_of_server(history: History, window: Window, *, server: ServerModel) -> d
     duration_s = stretches["end_s"] - stretches["start_s"]
     inside_s = overlap_s(stretches["start_s"], stretches["end_s"], window)
     busy_s = float(inside_s.sum())
-    share = inside_s / duration_s
+    # Steps too short for the clock's digits take no time: they count where they begin in the window.
+    begins = (stretches["start_s"] >= window.start_s) & (stretches["start_s"] < window.end_s)
+    share = np.divide(inside_s, duration_s, out=begins.astype(float), where=duration_s > 0)
     # A prompt's pass gives the first token; stretches count the tokens of decoding sequences only.
     first_tokens = ((history.first_token_s >= window.start_s) & (history.first_token_s < window.end_s)).sum()
     decoded = float((stretches["steps"] * stretches["num_decoding"] * share).sum())

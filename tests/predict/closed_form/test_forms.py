@@ -122,8 +122,8 @@ DECODE, PREFILL = {"decode_weights": 1.5}, {"prefill_weights": 3.0}
 @pytest.mark.parametrize(
     ("aspect", "value"),
     [
-        # a step is disturbed by the prompts that arrive meanwhile: 0.9 x 4 sequences / 10 tokens x 4 s
-        ("tpot", 2 + 0.9 * 4 / 10 * 4),
+        # a step is disturbed by the prompts of the three others: 0.9 x 3 sequences / 10 tokens x 4 s
+        ("tpot", 2 + 0.9 * 3 / 10 * 4),
         # 2 replicas of 4 sequences make 80 tokens in 4 prompts and 10 steps
         ("rate", 2 * 4 * 10 / (4 * 4 + 10 * 2)),
         ("latency", 4 * 4 + 10 * 2 + 0.2 * 5),
@@ -177,6 +177,10 @@ def test_a_static_batch_and_prompts_read_elsewhere_disturb_no_step() -> None:
 )  # fmt: skip
 def test_the_wait_for_a_first_token_part_by_part(columns: dict[str, float], constants: dict[str, float], seconds: float) -> None:
     assert language("ttft", DECODE | PREFILL | columns, **constants) == pytest.approx(seconds)
+
+
+def test_a_request_alone_is_disturbed_by_no_prompt() -> None:
+    assert language("tpot", DECODE | PREFILL | {"sequences": 1.0}) == pytest.approx(2.0)
 
 
 STEP = {

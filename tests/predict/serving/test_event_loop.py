@@ -371,6 +371,15 @@ def test_a_quantile_of_stretches_is_that_of_the_values_they_stand_for(rows: list
     assert weighted_quantile(q, first=first, growth=growth, steps=steps, weight=weight) == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.filterwarnings("error")
+def test_steps_below_the_clocks_digits_are_counted_and_divide_by_nothing() -> None:
+    """At one request in eleven days the clock reaches a billion seconds, whose last digit is a tenth of a microsecond."""
+    instant = SERVER.model_copy(update={"step_time": STEP_TIME.scaled(1e-7)})
+    rare = with_rate(1e-6, num_requests=1000, output_tokens=FixedLength(tokens=10))
+    result = simulate(instant, rare)
+    assert result.output_tokens_per_s == pytest.approx(10 * result.throughput_per_s, rel=0.02)
+
+
 @pytest.mark.parametrize("wrong", [{"max_num_batched_tokens": 8}, {"kv_capacity_tokens": 8}, {"replicas": 0}])
 def test_servers_that_cannot_run_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ValidationError):
