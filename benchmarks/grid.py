@@ -29,8 +29,8 @@ ACCELERATORS = (
 WORKLOADS: dict[str, Query] = {
     "8B vllm b1": Query(what="gpt/llama-3.1-8b", engine="vllm", batch_size=1),
     "8B vllm b32": Query(what="gpt/llama-3.1-8b", engine="vllm", batch_size=32),
-    "70B trt tp8": Query(what="gpt/llama-3.1-70b", engine="tensorrt-llm", batch_size=32, devices=8, parallel="tp=8"),
-    "8x7B sglang x2": Query(what="gpt/mixtral-8x7b", engine="sglang", batch_size=16, devices=2),
+    "70B vllm tp8": Query(what="gpt/llama-3.1-70b", engine="vllm", batch_size=32, devices=8, parallel="tp=8"),
+    "8x7B vllm x2": Query(what="gpt/mixtral-8x7b", engine="vllm", batch_size=16, devices=2),
     "gpt2 infer": Query(what="gpt/gpt2-124m", batch_size=8),
     "gpt2 train": Query(what="gpt/gpt2-124m", mode="train", batch_size=8),
     "bert train": Query(what="bert/base", mode="train", batch_size=32),

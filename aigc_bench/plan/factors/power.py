@@ -22,7 +22,10 @@ class PowerFactor(Factor):
         "required = servers in the fullest rack x peak W at the wall + switches and storage in it; available = continuous rating "
         "of the rack's feed; or all servers, switches and storage against the site's IT power, whichever has less head-room"
     )
-    source = message("provision for the peak, pay for the mean; nameplate is not load (8xH100 measured 8.4 kW of 10.2 rated)")
+    source = message(
+        "provision for the peak, pay for the mean; W at the wall = (accelerators x watts + host) / efficiency of the power supplies, "
+        "the server model of `validate` at its upper end; nameplate is not load (8xH100 measured 8.4 kW of 10.2 rated)"
+    )
 
     def assess(self, context: Context) -> Assessment:
         """Assess the rack's feed, and the power of the site where that is stated."""
