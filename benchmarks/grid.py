@@ -3,7 +3,7 @@
     python benchmarks/grid.py [--only GLOB]
 
 Marks: ``HIGH`` an MFU above 0.75, ``host`` a step that its launches or its host bound rather than the device, ``no fit`` a batch
-that the memory does not hold, ``CHEAP`` a part that is faster than one with more FLOP/s and more bandwidth at this workload.
+that the memory does not hold, ``CHEAP`` a part that is faster than one with more FLOP/s or bandwidth, and no less of either.
 MFU of a served model counts 2 FLOPs for each active parameter and token read or written.
 """
 
@@ -30,7 +30,7 @@ WORKLOADS: dict[str, Query] = {
     "8B vllm b1": Query(what="gpt/llama-3.1-8b", engine="vllm", batch_size=1),
     "8B vllm b32": Query(what="gpt/llama-3.1-8b", engine="vllm", batch_size=32),
     "70B vllm tp8": Query(what="gpt/llama-3.1-70b", engine="vllm", batch_size=32, devices=8, parallel="tp=8"),
-    "8x7B vllm x2": Query(what="gpt/mixtral-8x7b", engine="vllm", batch_size=16, devices=2),
+    "8x7B vllm tp2": Query(what="gpt/mixtral-8x7b", engine="vllm", batch_size=16, devices=2, parallel="tp=2"),
     "gpt2 infer": Query(what="gpt/gpt2-124m", batch_size=8),
     "gpt2 train": Query(what="gpt/gpt2-124m", mode="train", batch_size=8),
     "bert train": Query(what="bert/base", mode="train", batch_size=32),
@@ -81,9 +81,10 @@ def cheaper_and_faster(cells: dict[str, Cell], specs: dict[str, AcceleratorSpec]
             if own.rate is None or better.rate is None or name == other:
                 continue
             one, two = specs[name], specs[other]
-            is_better = (two.peak("bf16") or 0) >= (one.peak("bf16") or one.peak("fp16") or 0) and (
-                two.memory_bandwidth_bytes_per_s >= one.memory_bandwidth_bytes_per_s
-            )
+            more_flops = (two.peak("bf16") or 0) / (one.peak("bf16") or one.peak("fp16") or 1)
+            more_bandwidth = two.memory_bandwidth_bytes_per_s / one.memory_bandwidth_bytes_per_s
+            # Parts that are alike on paper (B200, B300) are neither the better one.
+            is_better = min(more_flops, more_bandwidth) >= 1 and max(more_flops, more_bandwidth) > TOLERATED
             if devices > 1:
                 kinds = LINKS.index(link_class(two, devices=devices)) <= LINKS.index(link_class(one, devices=devices))
                 rates = link_bytes_per_s(two, devices=devices) >= link_bytes_per_s(one, devices=devices)

@@ -23,8 +23,8 @@ class PowerFactor(Factor):
         "of the rack's feed; or all servers, switches and storage against the site's IT power, whichever has less head-room"
     )
     source = message(
-        "provision for the peak, pay for the mean; W at the wall = (accelerators x watts + host) / efficiency of the power supplies, "
-        "the server model of `validate` at its upper end; nameplate is not load (8xH100 measured 8.4 kW of 10.2 rated)"
+        "provision for the peak, pay for the mean; W at the wall = (accelerators x watts + host) / efficiency of the power supplies"
+        ", the server model of `validate` at its upper end; nameplate is not load (8xH100 measured 8.4 kW of 10.2 rated)"
     )
 
     def assess(self, context: Context) -> Assessment:
