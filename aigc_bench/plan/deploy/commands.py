@@ -80,7 +80,8 @@ def _tensorrt_llm(replica: Replica) -> Start:
         if replica.precision == "fp8"
         else _quantised(replica)
     )
-    return Start(words=tuple(words), image="nvidia/tensorrt-llm/release:latest", port=8000, metric=None, note=note)
+    # Images of NVIDIA's own registry (NGC) have no tag "latest": the one of TensorRT-LLM's quick start guide, 2026.
+    return Start(words=tuple(words), image="nvcr.io/nvidia/tensorrt-llm/release:1.3.0rc5", port=8000, metric=None, note=note)
 
 
 def _llama_cpp(replica: Replica) -> Start:
@@ -92,7 +93,11 @@ def _llama_cpp(replica: Replica) -> Start:
         "llama.cpp takes a GGUF file, whose quantisation has to be the planned {precision}.", precision=replica.precision
     )
     return Start(
-        words=tuple(words), image="ggml-org/llama.cpp:server-cuda", port=8080, metric="llamacpp:requests_processing", note=note
+        words=tuple(words),
+        image="ghcr.io/ggml-org/llama.cpp:server-cuda",
+        port=8080,
+        metric="llamacpp:requests_processing",
+        note=note,
     )
 
 

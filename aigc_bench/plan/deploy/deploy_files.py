@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from aigc_bench.core.errors import AigcBenchError
 from aigc_bench.core.messages import message
 from aigc_bench.plan.deploy.commands import Start, start_of
-from aigc_bench.plan.deploy.kubernetes import FILL, manifests
+from aigc_bench.plan.deploy.kubernetes import FILL, manifest_text, manifests
 from aigc_bench.plan.deploy.option_flags import notes_of
 from aigc_bench.plan.deploy.replica import Replica, replicas
 from aigc_bench.plan.deploy.slurm import service_script, start_script, training_script
@@ -51,11 +51,8 @@ def _service(replica: Replica, start: Start, folder: Path, *, vendor: str) -> li
         _script(folder / f"{replica.name}.sbatch", service_script(replica, start)),
     ]
     if replica.nodes == 1:
-        import yaml
-
         file = folder / f"{replica.name}.yaml"
-        objects = manifests(replica, start, vendor=vendor)
-        file.write_text(yaml.safe_dump_all(objects, sort_keys=False, width=120), encoding="utf-8")
+        file.write_text(manifest_text(manifests(replica, start, vendor=vendor)), encoding="utf-8")
         files.append(file)
     return files
 
@@ -119,7 +116,7 @@ def _readme(plan: Plan, option: Option, written: list[Path], notes: list[str]) -
             *rows,
             "",
             message("Set MODEL in the shell, and replace {fill} in the manifests, by the weights that you run.", fill=FILL),
-            message("Images have no version: pin the one that you have tested, and measure it before you rely on the plan."),
+            message("Images name the vendor's newest version: pin the one that you have tested, and measure it first."),
             message("A HorizontalPodAutoscaler needs the metric of running requests from an adapter of Prometheus."),
             *(["", *(f"- {note}" for note in notes)] if notes else []),
             "",

@@ -6,9 +6,10 @@ has, and gets a Slurm script only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from aigc_bench.core.messages import message
 from aigc_bench.plan.deploy.commands import MODEL, Start
 from aigc_bench.plan.deploy.replica import Replica
 
@@ -34,6 +35,27 @@ def manifests(replica: Replica, start: Start, *, vendor: str) -> list[dict[str, 
         budget = {"maxUnavailable": max(1, replica.spares), "selector": {"matchLabels": dict(labels)}}
         found.append(_object("policy/v1", "PodDisruptionBudget", replica, labels, budget))
     return found
+
+
+def manifest_text(objects: Sequence[Mapping[str, Any]]) -> str:
+    """Return the objects of one service as the text of a YAML file, with what an autoscaler needs as a comment before it."""
+    import yaml
+
+    found = []
+    for one in objects:
+        text = yaml.safe_dump(one, sort_keys=False, width=120)
+        found.append(f"{_comment(one)}{text}" if one["kind"] == "HorizontalPodAutoscaler" else text)
+    return "---\n".join(found)
+
+
+def _comment(scaler: Mapping[str, Any]) -> str:
+    name = scaler["spec"]["metrics"][0]["pods"]["metric"]["name"]
+    lines = (
+        message("Needs the metric {name} of every pod in the API custom.metrics.k8s.io: install Prometheus with", name=name),
+        message("prometheus-adapter (or KEDA) and a rule that maps the engine's metric to this name; managed clusters"),
+        message("(EKS, GKE, AKS, ACK) have no such adapter by default. Without it the replicas stay as they are."),
+    )
+    return "".join(f"# {line}\n" for line in lines)
 
 
 def _deployment(replica: Replica, start: Start, *, labels: Mapping[str, str], vendor: str) -> dict[str, Any]:

@@ -7,9 +7,10 @@ import re
 
 from aigc_bench.core.records import Record
 from aigc_bench.core.units import GIB
+from aigc_bench.plan.money.instances import quietest_machines
 from aigc_bench.plan.records.demand import Service
 from aigc_bench.plan.records.loads import Load
-from aigc_bench.plan.records.machine import Capability, Machine
+from aigc_bench.plan.records.machine import Machine
 from aigc_bench.plan.records.plan import Option, Plan
 from aigc_bench.predict.closed_form.engine_options import EngineOptions
 
@@ -23,8 +24,8 @@ class Replica(Record):
     """One replica of a service: ``tensor`` x ``pipeline`` accelerators of one server, or of ``nodes`` of them.
 
     ``cores`` and ``memory_gib`` are its share of the server, ``None`` where the data sheet does not say. ``at_least`` of
-    ``at_most`` replicas carry the mean load of the year; ``spares`` are part of ``at_most``. ``context`` is the longest request in
-    tokens. ``options`` are what the engine is set to do.
+    ``at_most`` replicas carry the quietest hour of the first year; ``spares`` are part of ``at_most``. ``context`` is the longest
+    request in tokens. ``options`` are what the engine is set to do.
     """
 
     load: str
@@ -61,11 +62,11 @@ def replicas(plan: Plan, option: Option) -> tuple[Replica, ...]:
     for one in option.parts or (option,):
         if one.machine is None:
             continue
-        found += [_replica(load, services[load.name], one, one.machine) for load in one.loads if load.name in services]
+        found += [_replica(load, services[load.name], one, one.machine, plan=plan) for load in one.loads if load.name in services]
     return tuple(found)
 
 
-def _replica(load: Load, service: Service, option: Option, machine: Machine) -> Replica:
+def _replica(load: Load, service: Service, option: Option, machine: Machine, *, plan: Plan) -> Replica:
     can = next(one for one in machine.capabilities if one.case == load.case)
     devices = max(1, can.machines_per_replica)
     per_server = max(1, machine.devices_per_server)
@@ -84,7 +85,13 @@ def _replica(load: Load, service: Service, option: Option, machine: Machine) -> 
         context=_context(service),
         cores=_share(machine.host_cores.value * devices if machine.host_cores else None),
         memory_gib=_share(machine.host_memory_bytes.value / per_server * devices / GIB if machine.host_memory_bytes else None),
-        at_least=min(most, max(service.autoscaling.at_least, math.ceil(_mean(load, can) / devices))),
+        at_least=min(
+            most,
+            max(
+                service.autoscaling.at_least,
+                round(quietest_machines(service, load, demand=plan.demand, rules=plan.rules) / devices),
+            ),
+        ),
         at_most=most,
         spares=option.num_spares * per_server // devices,
         options=service.engine_options,
@@ -96,10 +103,6 @@ def _at_most(load: Load, option: Option, devices: int) -> int:
     busy = sum(one.busy_machines.value for one in option.loads)
     share = load.busy_machines.value / busy if busy > 0 else 1.0
     return max(1, math.floor(option.num_accelerators * share / devices + 1e-9))
-
-
-def _mean(load: Load, can: Capability) -> float:
-    return load.mean_machines.value if load.mean_machines.value > 0 else float(can.machines_per_replica)
 
 
 def _context(service: Service) -> int | None:

@@ -189,6 +189,14 @@ def _mean(by_year: Sequence[Estimate], years: Sequence[float]) -> Estimate:
     return record(found, Derivation(f"({words}) / {sum(years):.12g}", tuple(of.inputs), MEAN))
 
 
+def quietest_machines(service: Service, load: Load, *, demand: Demand, rules: Rules) -> float:
+    """Return the accelerators of whole replicas that a service needs in the quietest hour of the first year."""
+    growth = demand.growth.per_year.value if demand.growth else 0.0
+    rates = rate_by_year(np.array([growth]), year_lengths(demand.growth))
+    running = _service(service, load, load.busy_machines.value, needed(load, rules=rules).value)
+    return max(float(load.machines_per_replica), float(_accelerators(running, rates).min()))
+
+
 def _counts(fleet: Fleet) -> list[Estimate]:
     """Return spares and all instances, as the fleet derived them."""
     plain = {"num_spares": fleet.spares, "num_servers": fleet.num_servers}

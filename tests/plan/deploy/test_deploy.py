@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,10 +13,14 @@ import pytest
 import yaml
 
 from aigc_bench.cli import main
+from aigc_bench.plan.demand.arrival_rates import from_hourly
 from aigc_bench.plan.deploy.commands import ENGINES, start_of
-from aigc_bench.plan.deploy.kubernetes import RESOURCES, manifests
+from aigc_bench.plan.deploy.kubernetes import RESOURCES, manifest_text, manifests
 from aigc_bench.plan.deploy.replica import Replica
 from aigc_bench.plan.deploy.slurm import service_script, training_script
+from aigc_bench.plan.money.instances import quietest_machines
+from aigc_bench.plan.sizing.fleets import needed, service_load
+from tests.plan.build import exact, make_capability, make_demand, make_rules, make_service
 
 DEMAND = """
 name = "two services and a training"
@@ -43,10 +48,14 @@ def replica(**given: Any) -> Replica:
     return Replica.model_validate({**usual, **given})
 
 
-def objects(one: Replica, vendor: str = "NVIDIA") -> dict[str, Any]:
+def text_of(one: Replica, vendor: str = "NVIDIA") -> str:
     start = start_of(one)
     assert start is not None
-    text = yaml.safe_dump_all(manifests(one, start, vendor=vendor))
+    return manifest_text(manifests(one, start, vendor=vendor))
+
+
+def objects(one: Replica, vendor: str = "NVIDIA") -> dict[str, Any]:
+    text = text_of(one, vendor)
     return {found["kind"]: found for found in yaml.safe_load_all(text)}
 
 
@@ -78,6 +87,30 @@ def test_a_pod_is_one_replica_with_its_share_of_the_server() -> None:
     assert (scaler["minReplicas"], scaler["maxReplicas"]) == (2, 6)
     assert scaler["metrics"][0]["pods"]["target"]["averageValue"] == "51", "80 % of a batch of 64"
     assert found["PodDisruptionBudget"]["spec"]["maxUnavailable"] == 1
+
+
+def test_the_manifest_says_which_adapter_its_autoscaler_needs() -> None:
+    before, _, after = text_of(replica()).partition("kind: HorizontalPodAutoscaler")
+    assert after and "prometheus-adapter" in before.rpartition("---")[2]
+    assert "vllm_num_requests_running" in before.rpartition("---")[2]
+    assert "prometheus-adapter" not in text_of(replica(at_least=6)), "without an autoscaler nothing is needed"
+
+
+def test_images_are_named_as_their_vendors_publish_them() -> None:
+    images = {engine: found.image for engine in ENGINES if (found := start_of(replica(engine=engine)))}
+    assert images["tensorrt-llm"].startswith("nvcr.io/nvidia/tensorrt-llm/release:")
+    assert images["llama.cpp"].startswith("ghcr.io/ggml-org/llama.cpp:")
+
+
+def test_the_fewest_replicas_are_those_of_the_quietest_hour_and_not_of_the_mean() -> None:
+    arrival = from_hourly([6_000.0] * 8 + [60_000.0] * 16, peak_factor=exact(1.0, "ratio"), source="test")
+    service = make_service().model_copy(update={"arrival": arrival})
+    demand, rules = make_demand(services=(service,), jobs=()), make_rules()
+    load = service_load(service, make_capability())
+    busy, most, share = load.busy_machines.value, needed(load, rules=rules).value, min(arrival.day)
+    least = quietest_machines(service, load, demand=demand, rules=rules)
+    assert least == max(1, math.ceil(busy * share + (most - busy) * math.sqrt(share)))
+    assert least < load.mean_machines.value
 
 
 @pytest.mark.parametrize("engine", ENGINES)
