@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Literal
 
@@ -29,6 +29,14 @@ MODALITY_OF = {
     "transcribed-second": "audio_transcription",
 }
 """The API unit that replaces an item of a plan."""
+SERVICES_OF: Mapping[str, tuple[str, ...]] = {
+    "image": ("image_generation", "image_subscription"),
+    "video-second": ("video_generation", "video_subscription", "avatar_generation"),
+    "audio-second": ("audio_speech",),
+}
+"""Item -> modalities of all services that make it, by the call, the credit or the seat; a plan's seats are taken as used up."""
+SEATS = ("image_subscription", "video_subscription")
+"""Modalities that are sold to a person by the month."""
 UNIT_OF = {
     "token": "token",
     "image": "image",
@@ -77,17 +85,23 @@ class Consumption(Record):
 
 
 def api_offers(
-    item: str, *, catalogue: Catalogue, on: date, quality: Quality | None = None, detail: str = ""
+    item: str,
+    *,
+    catalogue: Catalogue,
+    on: date,
+    quality: Quality | None = None,
+    detail: str = "",
+    modalities: Sequence[str] = (),
 ) -> tuple[ApiOffer, ...]:
     """Return the models that sell ``item`` (``token``, ``image``, ``video-second``, ``audio-second``, ``transcribed-second``).
 
-    ``detail`` is a resolution such as ``720p``; without one the vendor's usual price is taken.
-    Raises ``UnknownNameError`` for an item that no API sells.
+    ``detail`` is a resolution such as ``720p``; without one the vendor's usual price is taken. ``modalities`` are those of the
+    item's models unless others are named. Raises ``UnknownNameError`` for an item that no API sells.
     """
     # Families whose product no vendor sells (samples of a VAE, sequences) end here.
     if item not in MODALITY_OF:
         raise UnknownNameError(message("item of an API"), item, known=MODALITY_OF)
-    rows = [row for row in catalogue.api_prices.values() if row.modality == MODALITY_OF[item]]
+    rows = [row for row in catalogue.api_prices.values() if row.modality in (modalities or (MODALITY_OF[item],))]
     chosen = [row for row in rows if quality is None or row.quality == quality]
     found = (_offer(row, item=item, catalogue=catalogue, on=on) for row in sorted(chosen, key=lambda row: row.id))
     return tuple(offer for offer in found if offer.detail == detail)

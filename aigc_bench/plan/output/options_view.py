@@ -113,7 +113,9 @@ def refused_by(option: Option) -> str | None:
         return message("not confirmed by the simulation")
     if not is_refused(option):
         return None
-    return message("no latency is guaranteed") if option.kind == "api" else message("below the required confidence")
+    if option.kind == "api":
+        return message("another model") if option.other_model else message("no latency is guaranteed")
+    return message("below the required confidence")
 
 
 def _cost_to_compare_with(plan: Plan, accepted: list[Option]) -> float:

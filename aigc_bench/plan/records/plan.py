@@ -32,9 +32,10 @@ class Option(Record):
     """One way to meet the demand, with the assessment of every factor. A refused option stays, with its reasons.
 
     ``num_machines`` counts the machines that carry the loads; ``num_servers`` is what is bought or rented, spares and margin
-    included. ``misses_confidence``: no margin reaches the demanded confidence of SLOs and deadlines. ``accepted``: it keeps every
-    limit at central values. ``confirmed``: P(SLO) reaches the confidence and the simulation of the peak holds; ``False`` where one
-    of them refuses it, ``None`` where it was not simulated because a cheaper option was confirmed, or limits refuse it.
+    included. ``misses_confidence``: no margin reaches the demanded confidence of SLOs and deadlines. ``other_model``: an API of
+    another model than the one asked for, which is compared and never recommended. ``accepted``: it keeps every limit at central
+    values. ``confirmed``: P(SLO) reaches the confidence and the simulation of the peak holds; ``False`` where one of them refuses
+    it, ``None`` where it was not simulated because a cheaper option was confirmed, or limits refuse it.
     ``tco_usd`` and ``carbon_kg`` are over the life of the servers. ``rent`` is of what is rented, ``None`` where nothing is.
     ``parts`` are the options that a mixed one is made of.
     """
@@ -55,6 +56,7 @@ class Option(Record):
     num_spares: int
     num_margin: int = 0
     misses_confidence: bool = False
+    other_model: bool = False
     num_accelerators: int
     num_racks: int | None
     pools: tuple[Pool, ...]
