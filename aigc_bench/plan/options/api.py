@@ -58,7 +58,7 @@ UNCOUNTED = message("the provider's machines are not counted")
 NONE = ("num_servers", "num_spares", "num_margin", "num_accelerators")
 NAMED = message("{model} of {provider}")
 NUM_SERVICES = 8
-"""Services for images, video or speech that are compared beside the market's price."""
+"""Services for images, video or speech that are compared next to the market's price."""
 SAME_SIZE = 1.5
 """Largest ratio of parameters between open models of the same size class (assumed)."""
 
