@@ -19,8 +19,8 @@ from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.plan.demand.demand_reader import read_demand
 from aigc_bench.plan.full_plan import full_plan
 from aigc_bench.plan.planner import plan_demand
+from aigc_bench.plan.records.rules import rules_from
 from aigc_bench.plan.replay.replayer import Replayer
-from aigc_bench.plan.sizing.rules import rules_from
 from aigc_bench.predict.serving.from_model import ServiceModel
 
 DEMAND = """

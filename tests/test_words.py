@@ -13,7 +13,7 @@ GLOSSARY = ROOT / "docs" / "glossary.md"
 
 KEPT = {
     "aigc_bench/cli/plan_risk.py": {"surer"},  # a key of plan --json
-    "aigc_bench/plan/explain/risk_steps.py": {"surer"},
+    "aigc_bench/plan/explain/plan_steps.py": {"surer"},
     "aigc_bench/plan/records/risk.py": {"surer"},
     "aigc_bench/plan/risk/analysis.py": {"surer"},
     "aigc_bench/report/plan/risk.py": {"surer"},

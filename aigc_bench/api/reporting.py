@@ -26,8 +26,8 @@ def report(*runs: RunOrPath, out: Path | str | None = None, demand: Path | str |
     """
     from aigc_bench.analyze.compare import compare as compare_runs
     from aigc_bench.analyze.rows import metric_rows
-    from aigc_bench.plan.of_run import has_a_plan, plan_of_run
     from aigc_bench.plan.output.plan_view import plan_view
+    from aigc_bench.plan.planner import has_a_plan, plan_of_run
     from aigc_bench.report.plan.plan_report import plan_sections
     from aigc_bench.report.render import render_report, save
 

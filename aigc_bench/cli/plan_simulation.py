@@ -9,8 +9,8 @@ from aigc_bench.cli.output import wrapped
 from aigc_bench.core.messages import joined, message
 
 if TYPE_CHECKING:
-    from aigc_bench.plan.output.check_view import CheckedService
     from aigc_bench.plan.output.plan_view import PlanView
+    from aigc_bench.plan.output.risk_view import CheckedService
     from aigc_bench.plan.records.replay import ReplayedJob
 
 

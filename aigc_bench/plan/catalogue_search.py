@@ -26,8 +26,7 @@ from aigc_bench.plan.options.measured_options import Examined
 from aigc_bench.plan.options.mixed import combined
 from aigc_bench.plan.options.procurement import Market, best_of_each_term, no_cluster, procurements_of, unwanted
 from aigc_bench.plan.records.demand import Demand, Job, Service
-from aigc_bench.plan.records.loads import Load, Unplanned
-from aigc_bench.plan.records.machine import Capability, Machine
+from aigc_bench.plan.records.machine import Capability, Load, Machine, Unplanned
 from aigc_bench.plan.records.plan import Option, Refusal
 from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.risk.analysis import context_of

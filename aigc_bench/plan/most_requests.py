@@ -17,8 +17,7 @@ from aigc_bench.core.messages import joined, message
 from aigc_bench.core.units import digits, quantity
 from aigc_bench.plan.owned_machines import Planner, scaled_demand
 from aigc_bench.plan.records.demand import Demand, OptionKind
-from aigc_bench.plan.records.most import MostRequests
-from aigc_bench.plan.records.plan import Option, Plan
+from aigc_bench.plan.records.plan import MostRequests, Option, Plan
 
 FINE = 1.03
 """Ratio of the smallest refused scale to the largest accepted one at which the search ends."""

@@ -23,18 +23,17 @@ from aigc_bench.core.units import quantity
 from aigc_bench.plan.catalogue_search import HostSearch, loads_of, newest_day, only, search_of
 from aigc_bench.plan.hardware.hosts import Host, host_of_cards, hosts, why_no_framework
 from aigc_bench.plan.hardware.measured_runs import MeasuredMachine
-from aigc_bench.plan.money.offer import Offer
+from aigc_bench.plan.money.offers import Offer
 from aigc_bench.plan.money.option_cost import energy_kwh_per_year
 from aigc_bench.plan.money.ownership import residual_share
 from aigc_bench.plan.options.assemble import Procurement
 from aigc_bench.plan.options.wording import describe
 from aigc_bench.plan.placement.rack_fill import num_racks, rack_fill
 from aigc_bench.plan.records.demand import Demand, Job, Service, Site
-from aigc_bench.plan.records.loads import Load
-from aigc_bench.plan.records.machine import Machine
+from aigc_bench.plan.records.machine import Load, Machine
 from aigc_bench.plan.records.owned import Owned, OwnedFleet, OwnedPlan
 from aigc_bench.plan.records.plan import Option, Plan
-from aigc_bench.plan.sizing.rules import rules_from
+from aigc_bench.plan.records.rules import rules_from
 from aigc_bench.plan.stats.estimates import estimate, named, plus, scaled, times, total
 
 if TYPE_CHECKING:

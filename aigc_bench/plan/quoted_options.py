@@ -25,23 +25,20 @@ from aigc_bench.core.units import quantity
 from aigc_bench.plan.catalogue_search import HostSearch, newest_day, search_of
 from aigc_bench.plan.hardware.hosts import Host, allowed, host_of_cards, hosts, why_not_there
 from aigc_bench.plan.hardware.measured_runs import MeasuredMachine
-from aigc_bench.plan.money.annuity import annuity
-from aigc_bench.plan.money.offer import Offer
-from aigc_bench.plan.money.rents import rents
-from aigc_bench.plan.money.resale import residual_of_option
+from aigc_bench.plan.money.offers import Offer, rents
+from aigc_bench.plan.money.ownership import annuity, residual_of_option
 from aigc_bench.plan.options.assemble import Procurement, ranked
 from aigc_bench.plan.options.procurement import OF_A_FORM, in_instances, no_cluster, procurements_of, unwanted
 from aigc_bench.plan.options.wording import describe
 from aigc_bench.plan.records.demand import Finance
-from aigc_bench.plan.records.loads import Load
-from aigc_bench.plan.records.machine import Machine
+from aigc_bench.plan.records.machine import Load, Machine
 from aigc_bench.plan.records.plan import Option, Plan
 from aigc_bench.plan.records.quote import Quote, QuotedPlan
 from aigc_bench.plan.risk.probabilities import sampled_option, with_probabilities
 from aigc_bench.plan.search.selection import SelectionTerms
 from aigc_bench.plan.sizing.fleets import grown
+from aigc_bench.plan.stats.distributions import hardware_price
 from aigc_bench.plan.stats.estimates import complement, estimate, named, plus, scaled, times, zero
-from aigc_bench.plan.stats.price_aging import hardware_price
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue

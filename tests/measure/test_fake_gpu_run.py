@@ -10,7 +10,7 @@ import pytest
 
 from aigc_bench.core.throttle import HW_THERMAL_SLOWDOWN
 from aigc_bench.measure.store import load_run
-from aigc_bench.plan.of_run import plan_of_run
+from aigc_bench.plan.planner import plan_of_run
 from tests.fake_nvml import FakeGpu, FakeNvml, square
 from tests.measure.bench import KNOWN_RATE, Bench, trials
 

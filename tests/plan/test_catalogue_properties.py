@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.core.records import Estimate, Record
-from aigc_bench.plan.money.resale import residual_of_option
+from aigc_bench.plan.money.ownership import residual_of_option
 from aigc_bench.plan.output.contract import contract
 from aigc_bench.plan.output.plan_view import plan_view
 from aigc_bench.plan.planner import plan_demand

@@ -15,8 +15,7 @@ from aigc_bench.plan.most_requests import FINE
 from aigc_bench.plan.output.contract import contract
 from aigc_bench.plan.output.plan_view import plan_view
 from aigc_bench.plan.records.demand import Demand
-from aigc_bench.plan.records.most import MostRequests
-from aigc_bench.plan.records.plan import Plan
+from aigc_bench.plan.records.plan import MostRequests, Plan
 from aigc_bench.report.plan.plan_report import render_plan
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "budget-200k.toml"

@@ -17,7 +17,7 @@ from aigc_bench.measure.store import Run
 from aigc_bench.plan.demand.default_demand import USES, default_demand
 from aigc_bench.plan.hardware.measured_machine import estimate_of, machine_from_run
 from aigc_bench.plan.hardware.server_match import match_server
-from aigc_bench.plan.of_run import has_a_plan, plan_of_run
+from aigc_bench.plan.planner import has_a_plan, plan_of_run
 from aigc_bench.plan.records.demand import Slo
 from aigc_bench.plan.records.plan import Plan
 from tests.analyze.synthetic import GPU, make_case, make_run, make_system
@@ -224,7 +224,7 @@ def test_a_recognised_cpu_brings_its_own_cores_and_watts(catalogue: Catalogue) -
 
 def test_a_plan_from_records_costs_no_torch_no_pandas_and_no_scipy() -> None:
     code = (
-        "import sys, aigc_bench.plan.of_run\n"
+        "import sys, aigc_bench.plan.planner\n"
         "from aigc_bench.plan.factors.base import all_factors\n"
         "all_factors()\n"
         "heavy = {'torch', 'pandas', 'scipy', 'plotly'} & set(sys.modules)\n"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.units import quantity
-from aigc_bench.plan.demand.day_curve import day_of, shape
+from aigc_bench.plan.demand.arrival_rates import day_of, shape
 from aigc_bench.plan.money.cash_by_year import cash_by_year
 from aigc_bench.plan.money.instances import (
     Limits,

@@ -19,13 +19,12 @@ from aigc_bench.core.records import Estimate
 from aigc_bench.plan.hardware.hosts import Host, hosts
 from aigc_bench.plan.money.option_cost import per_unit
 from aigc_bench.plan.placement.rack_fill import rack_fill
-from aigc_bench.plan.records.loads import Load
-from aigc_bench.plan.records.machine import Machine
+from aigc_bench.plan.records.machine import Load, Machine
+from aigc_bench.plan.records.rules import rules_from
 from aigc_bench.plan.site.fabric import size_fabric
 from aigc_bench.plan.site.power_chain import btu_per_hour
 from aigc_bench.plan.site.room import RoomNeed, make_room
 from aigc_bench.plan.sizing.checkpoints import mtti_s
-from aigc_bench.plan.sizing.rules import rules_from
 from aigc_bench.predict.fitting.calibration import shipped_calibration
 from aigc_bench.predict.fitting.predictions import predict_rows
 from aigc_bench.predict.published.row import PublishedQuery, PublishedRow

@@ -12,13 +12,12 @@ from datetime import date
 import pytest
 
 from aigc_bench.plan.hardware.hosts import Host, hosts
-from aigc_bench.plan.money.annuity import annuity, annuity_factor
+from aigc_bench.plan.money.ownership import annuity, annuity_factor
+from aigc_bench.plan.records.rules import rules_from
 from aigc_bench.plan.site.power_chain import AIR_BTU_PER_HOUR_PER_CFM_F, airflow_cfm, btu_per_hour
 from aigc_bench.plan.site.room import RoomNeed, make_room
 from aigc_bench.plan.sizing.checkpoints import interval_s, mtti_s, overhead
-from aigc_bench.plan.sizing.rules import rules_from
-from aigc_bench.plan.stats.availability import k_of_n, spares
-from aigc_bench.plan.stats.queueing import erlang_b, erlang_c, servers_for_wait
+from aigc_bench.plan.stats.queueing import erlang_b, erlang_c, k_of_n, servers_for_wait, spares
 from aigc_bench.predict.published.name_resolution import resolve_language_model
 from tests.plan.demands import catalogue
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from aigc_bench.measure.store import Run
-from aigc_bench.plan.of_run import plan_of_run
+from aigc_bench.plan.planner import plan_of_run
 from aigc_bench.report.render import render_report
 from tests.report.page import Page
 from tests.report.sample_runs import cpu_run, gpu_run

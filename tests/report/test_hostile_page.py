@@ -15,9 +15,8 @@ from hypothesis import given
 from aigc_bench.analyze.compare import compare
 from aigc_bench.core.visible import HIDDEN, visible
 from aigc_bench.measure.store import Run, load_run
-from aigc_bench.plan.of_run import plan_of_run
 from aigc_bench.plan.output.plan_view import plan_view
-from aigc_bench.plan.planner import plan_demand
+from aigc_bench.plan.planner import plan_demand, plan_of_run
 from aigc_bench.report.charts import Chart, script_json
 from aigc_bench.report.markup import as_shown, chip, missing, prose
 from aigc_bench.report.plan.plan_report import render_plan

@@ -13,7 +13,7 @@ from pathlib import Path
 from plotly.offline import get_plotlyjs
 
 from aigc_bench.measure.store import Run
-from aigc_bench.plan.of_run import plan_of_run
+from aigc_bench.plan.planner import plan_of_run
 from aigc_bench.report.render import render_report, save
 from tests.analyze.synthetic import make_case, make_run
 from tests.report.page import Page

@@ -13,8 +13,8 @@ from aigc_bench.analyze.waste_ledger import WasteShare
 from aigc_bench.core import registry
 from aigc_bench.measure.store import Run
 from aigc_bench.plan.factors.base import all_factors
-from aigc_bench.plan.of_run import plan_of_run
 from aigc_bench.plan.output.plan_view import plan_view
+from aigc_bench.plan.planner import plan_of_run
 from aigc_bench.report.base import ReportContext, Section
 from aigc_bench.report.findings import findings
 from aigc_bench.report.render import render_report, sections

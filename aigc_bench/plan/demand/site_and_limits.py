@@ -27,9 +27,8 @@ from aigc_bench.plan.demand.schema import (
 from aigc_bench.plan.demand.supply_schema import WrittenOwned
 from aigc_bench.plan.hardware.datasheet import usual_counts
 from aigc_bench.plan.placement.residency import RESIDENCIES, why_not_rented
-from aigc_bench.plan.records.demand import Colocation, Constraints, Dataset, Finance, Site
+from aigc_bench.plan.records.demand import Colocation, Constraints, Dataset, Finance, Site, SiteKey, site_keys
 from aigc_bench.plan.records.owned import Owned
-from aigc_bench.plan.records.site_key import SiteKey, site_keys
 from aigc_bench.plan.site.cooling_fit import rack_limit_w
 from aigc_bench.plan.stats.estimates import estimate, stated
 

@@ -9,8 +9,7 @@ from aigc_bench.core.records import Record
 from aigc_bench.core.units import GIB
 from aigc_bench.plan.money.instances import quietest_machines
 from aigc_bench.plan.records.demand import Service
-from aigc_bench.plan.records.loads import Load
-from aigc_bench.plan.records.machine import Machine
+from aigc_bench.plan.records.machine import Load, Machine
 from aigc_bench.plan.records.plan import Option, Plan
 from aigc_bench.predict.closed_form.engine_options import EngineOptions
 

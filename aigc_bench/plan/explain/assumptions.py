@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping
 
 from aigc_bench.core.messages import joined, message
 from aigc_bench.core.records import Estimate, Record
-from aigc_bench.plan.records.demand import Arrival, Demand, Site
+from aigc_bench.plan.records.demand import Arrival, Demand, Site, site_keys
 from aigc_bench.plan.records.machine import Machine
 from aigc_bench.plan.records.plan import Assumption
 from aigc_bench.plan.records.rules import Rules
-from aigc_bench.plan.records.site_key import site_keys
 
 UNIT = r"_(usd|w|kg|s|bytes|bits_per_s)$"
 """Unit suffix of a field's name, which a title does not need."""

@@ -7,13 +7,11 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.trail import Trail
 from aigc_bench.core.trail_text import WIDTH, derivation, nearest
 from aigc_bench.core.units import money_in
-from aigc_bench.plan.explain.demand_steps import add_demand
 from aigc_bench.plan.explain.key_listing import listing
-from aigc_bench.plan.explain.option_steps import Place, add_option
-from aigc_bench.plan.explain.replay_steps import add_replay
-from aigc_bench.plan.explain.risk_steps import add_risk, add_scenarios
+from aigc_bench.plan.explain.option_steps import Place, add_option, add_replay
+from aigc_bench.plan.explain.plan_steps import add_demand, add_risk, add_scenarios
 from aigc_bench.plan.explain.supply_steps import add_supply
-from aigc_bench.plan.options.nearest import nearest_option
+from aigc_bench.plan.options.wording import nearest_option
 from aigc_bench.plan.records.plan import Option, Plan
 from aigc_bench.plan.stats.estimates import counted
 

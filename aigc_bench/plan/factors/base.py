@@ -21,12 +21,10 @@ from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.money.kept_and_sent import Transfers
 from aigc_bench.plan.placement.site_limits import site_for, table_of
-from aigc_bench.plan.records.assessment import Assessment, CostLine, FactorVerdict
-from aigc_bench.plan.records.demand import Demand, Job, OptionKind, Service, Site
-from aigc_bench.plan.records.loads import Fleet, Load, Placement, Pool
-from aigc_bench.plan.records.machine import Capability, Machine
+from aigc_bench.plan.records.demand import Demand, Job, OptionKind, Service, Site, SiteKey
+from aigc_bench.plan.records.machine import Capability, Fleet, Load, Machine, Placement, Pool
+from aigc_bench.plan.records.plan import Assessment, CostLine, FactorVerdict
 from aigc_bench.plan.records.rules import Rules
-from aigc_bench.plan.records.site_key import SiteKey
 from aigc_bench.plan.site.room import Room
 from aigc_bench.plan.stats.estimates import estimate
 

@@ -7,9 +7,9 @@ from aigc_bench.core.records import Estimate
 from aigc_bench.plan.factors._racked import racked
 from aigc_bench.plan.factors.base import Context, Factor, Limits, enough
 from aigc_bench.plan.placement.desks import heat_of_a_room
-from aigc_bench.plan.records.assessment import Assessment
 from aigc_bench.plan.records.demand import Site
 from aigc_bench.plan.records.machine import Machine
+from aigc_bench.plan.records.plan import Assessment
 from aigc_bench.plan.site.cooling_fit import TAKES
 from aigc_bench.plan.site.power_chain import airflow_cfm, btu_per_hour, tons
 from aigc_bench.plan.stats.estimates import assumed, estimate, scaled, zero

@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.factors.base import Context, Factor, Limits, enough, scarcest
-from aigc_bench.plan.records.assessment import Assessment
-from aigc_bench.plan.records.loads import Load, Pool
-from aigc_bench.plan.records.machine import Capability
+from aigc_bench.plan.records.machine import Capability, Load, Pool
+from aigc_bench.plan.records.plan import Assessment
 from aigc_bench.plan.stats.estimates import largest, plus, times, zero
 
 PLACES = ("host", "device")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.factors.base import Context, Factor, Limits, enough, scarcest
-from aigc_bench.plan.records.assessment import Assessment
 from aigc_bench.plan.records.demand import Growth, Service
-from aigc_bench.plan.records.loads import Pool
+from aigc_bench.plan.records.machine import Pool
+from aigc_bench.plan.records.plan import Assessment
 from aigc_bench.plan.sizing.fleets import grown
 from aigc_bench.plan.sizing.training_traffic import checkpoint_bits_per_s, feeding_bits_per_s, training_bits_per_s
 from aigc_bench.plan.stats.estimates import largest, over, plus, scaled, times, total

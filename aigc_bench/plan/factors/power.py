@@ -7,7 +7,7 @@ from aigc_bench.core.records import Estimate
 from aigc_bench.plan.factors._racked import racked
 from aigc_bench.plan.factors.base import Context, Factor, Limits, enough, scarcest
 from aigc_bench.plan.placement.desks import outlet
-from aigc_bench.plan.records.assessment import Assessment
+from aigc_bench.plan.records.plan import Assessment
 from aigc_bench.plan.stats.estimates import over, scaled, times
 
 

@@ -6,8 +6,8 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.factors.base import Context, Factor, Limits, enough, scarcest
 from aigc_bench.plan.money.kept_and_sent import lines_of
-from aigc_bench.plan.records.assessment import Assessment, CostLine
-from aigc_bench.plan.records.loads import Pool
+from aigc_bench.plan.records.machine import Pool
+from aigc_bench.plan.records.plan import Assessment, CostLine
 from aigc_bench.plan.site.storage_system import DRIVE_BYTES
 from aigc_bench.plan.sizing.fleets import DAYS_PER_YEAR
 from aigc_bench.plan.sizing.stored_data import StoredData, is_shared, server_disk_bytes, stored_data

@@ -24,9 +24,8 @@ from aigc_bench.plan.factors._racked import racked
 from aigc_bench.plan.factors.base import Context, Factor, Limits, enough
 from aigc_bench.plan.money.option_cost import energy_kwh_per_year
 from aigc_bench.plan.placement.room_around import other_mean_w
-from aigc_bench.plan.records.assessment import Assessment, CostLine
-from aigc_bench.plan.records.demand import Site
-from aigc_bench.plan.records.site_key import SiteKey
+from aigc_bench.plan.records.demand import Site, SiteKey
+from aigc_bench.plan.records.plan import Assessment, CostLine
 from aigc_bench.plan.stats.estimates import explained, named, scaled, times
 
 if TYPE_CHECKING:

@@ -28,8 +28,8 @@ from aigc_bench.plan.hardware.datasheet import assumed_sheet, cores_of, sheet_of
 from aigc_bench.plan.hardware.server_match import ServerMatch, built_up, match_of
 from aigc_bench.plan.records.demand import Constraints, Demand
 from aigc_bench.plan.records.machine import Machine
+from aigc_bench.plan.stats.distributions import age_years
 from aigc_bench.plan.stats.estimates import estimate
-from aigc_bench.plan.stats.price_aging import age_years
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue

@@ -14,8 +14,8 @@ from aigc_bench.core.errors import UnknownNameError
 from aigc_bench.core.messages import message
 from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Estimate, Record
+from aigc_bench.plan.stats.distributions import aged
 from aigc_bench.plan.stats.estimates import estimate, named, plus, scaled, times
-from aigc_bench.plan.stats.price_aging import aged
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue

@@ -13,10 +13,9 @@ import math
 from aigc_bench.core.derivation import Derivation, record, restated
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
-from aigc_bench.plan.money.resale import residual_of_option
+from aigc_bench.plan.money.ownership import residual_of_option
 from aigc_bench.plan.records.demand import Finance
-from aigc_bench.plan.records.plan import Option
-from aigc_bench.plan.records.rent import Rent
+from aigc_bench.plan.records.plan import Option, Rent
 from aigc_bench.plan.stats.estimates import named, scaled, times
 
 

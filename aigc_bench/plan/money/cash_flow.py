@@ -18,7 +18,7 @@ from pydantic import Field
 
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Basis, Estimate, Record
-from aigc_bench.plan.money.annuity import discount
+from aigc_bench.plan.money.ownership import discount
 from aigc_bench.plan.stats.estimates import combined
 
 

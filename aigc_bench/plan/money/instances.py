@@ -24,9 +24,9 @@ import numpy as np
 from aigc_bench.core.derivation import Derivation, Places, record
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.money.offer import IS_ELASTIC, Term
+from aigc_bench.plan.money.offers import IS_ELASTIC, Term
 from aigc_bench.plan.records.demand import Demand, Growth, Service
-from aigc_bench.plan.records.loads import Fleet, Load
+from aigc_bench.plan.records.machine import Fleet, Load
 from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.sizing.fleets import needed
 from aigc_bench.plan.stats.distributions import Array

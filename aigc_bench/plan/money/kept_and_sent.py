@@ -20,8 +20,8 @@ from aigc_bench.core.derivation import Derivation, record
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.core.units import SECONDS_PER_YEAR
-from aigc_bench.plan.records.assessment import CostLine
 from aigc_bench.plan.records.demand import Demand
+from aigc_bench.plan.records.plan import CostLine
 from aigc_bench.plan.sizing.fleets import grown
 from aigc_bench.plan.stats.estimates import estimate, named, plus, scaled, times, total
 

@@ -20,7 +20,7 @@ from pydantic import Field
 
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
-from aigc_bench.plan.records.assessment import CostLine
+from aigc_bench.plan.records.plan import CostLine
 from aigc_bench.plan.site.cooling_fit import cooling_overhead_kwh
 from aigc_bench.plan.site.power_chain import HOURS_PER_YEAR
 from aigc_bench.plan.stats.estimates import named, plus, scaled, times

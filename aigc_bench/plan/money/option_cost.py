@@ -17,17 +17,14 @@ from aigc_bench.core.derivation import Derivation, Places, record
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.money.instances import PaidInstances
-from aigc_bench.plan.money.offer import Offer
+from aigc_bench.plan.money.offers import Offer
 from aigc_bench.plan.money.opex import ResourceUse, Tariffs, opex_lines
-from aigc_bench.plan.money.ownership import FinanceTerms, life_of, own
-from aigc_bench.plan.money.resale import residual_of
+from aigc_bench.plan.money.ownership import FinanceTerms, life_of, own, residual_of
 from aigc_bench.plan.placement.room_around import other_peak_w
-from aigc_bench.plan.records.assessment import CostLine
 from aigc_bench.plan.records.demand import Finance, Site
-from aigc_bench.plan.records.loads import Load
-from aigc_bench.plan.records.machine import Machine
-from aigc_bench.plan.records.rent import HOURS_PER_YEAR as HOURS_PER_YEAR
-from aigc_bench.plan.records.rent import Rent
+from aigc_bench.plan.records.machine import Load, Machine
+from aigc_bench.plan.records.plan import HOURS_PER_YEAR as HOURS_PER_YEAR
+from aigc_bench.plan.records.plan import CostLine, Rent
 from aigc_bench.plan.site.carbon import MAKING, footprint
 from aigc_bench.plan.site.room import Room
 from aigc_bench.plan.sizing.fleets import mean_utilisation

@@ -1,11 +1,20 @@
 """Cost of owning: annuity and residual, total cost of ownership, and the cost of every year as equipment is bought.
 
+The annuity of a purchase with residual value is ``(C - RV / (1 + r)^n) * r / (1 - (1 + r)^-n)``, for r = 0 ``(C - RV) / n``::
+
     hardware a year   C x (1 - s / (1 + r)^n) x r / (1 - (1 + r)^-n)            s the residual share at the end of life
     ancillary         share x (hardware + electricity + cooling + space)       freight, installation, insurance, disposal
     TCO               C x (1 - s) + (opex + ancillary) x n                         undiscounted, over the life
     present value     C x (1 - s / (1 + r)^n) + (opex + ancillary) / annuity factor
 
 Source: Brealey, Myers, Allen, Principles of Corporate Finance (equivalent annual cost). Taxes are left out.
+
+At the end of the servers' life::
+
+    worth     (purchase - plant) x residual share + plant x (1 - life / life of the plant)
+    share     worth / purchase
+
+Plant is written off in equal parts over its own life: the next servers use what is left of it.
 """
 
 from __future__ import annotations
@@ -14,17 +23,55 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 from pydantic import Field
 
-from aigc_bench.core.derivation import Derivation, record
+from aigc_bench.core.derivation import Derivation, Places, record
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
-from aigc_bench.plan.money.annuity import annuity, annuity_factor, discount
-from aigc_bench.plan.records.assessment import CostLine
+from aigc_bench.plan.records.demand import Finance
+from aigc_bench.plan.records.plan import CostLine, Option
+from aigc_bench.plan.site.room import Room
+from aigc_bench.plan.stats.distributions import Array
 from aigc_bench.plan.stats.estimates import combined, complement, named, plus, scaled, stated, times, total
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
+
+
+def annuity_factor(rate: float, *, years: float) -> float:
+    """Return the yearly cost of one unit of capital over ``years``: r / (1 - (1 + r)^-n), 1 / n without interest."""
+    assert years > 0 and rate > -1, "an annuity needs a life above 0 and a rate above -100 %"
+    # 1 - (1 + r)^-n loses all its digits for small rates; expm1 and log1p keep them.
+    growth = math.expm1(-years * math.log1p(rate))
+    # growth is 0 where rate x years underflows, too.
+    return 1.0 / years if rate == 0 or growth == 0 else rate / -growth
+
+
+def annuity(capital: float, *, rate: float, years: float, residual: float = 0.0) -> float:
+    """Return the equal payment at each year's end that pays for ``capital`` less the discounted ``residual``."""
+    return (capital - residual * discount(rate, years=years)) * annuity_factor(rate, years=years)
+
+
+def discount(rate: float, *, years: float) -> float:
+    """Return the present value of 1 due in ``years``: (1 + r)^-n."""
+    return math.exp(-years * math.log1p(rate))
+
+
+def annuities(capital: Array, rate: Array, residual: Array, *, years: float) -> Array:
+    """Return the annuity with residual value in USD per year, of shape (scenarios,) like its inputs.
+
+    ``capital`` in USD, ``rate`` a fraction per year, ``residual`` a share of the capital.
+    Without interest the capital is spread evenly.
+    """
+    # As in ``annuity_factor``: 1 - (1 + r)^-n would be 0 for every rate below 1e-16, and the factor infinite.
+    growth = np.expm1(-years * np.log1p(rate))
+    later = 1 + growth
+    # The value where no division takes place: rates of 0, and those that underflow.
+    factor = np.full_like(rate, 1 / years)
+    np.divide(rate, -growth, out=factor, where=growth != 0)
+    return np.asarray(capital * (1 - residual * later) * factor)
+
 
 RESIDUAL_MONTHS = (24, 36, 48)
 ADDER_BASE = ("hardware", "electricity", "cooling", "space")
@@ -193,3 +240,41 @@ def _ends(
 def _turned(rate: Estimate) -> Estimate:
     """Return the numbers with ends exchanged, for a function that falls in the rate; for arithmetic only, never printed."""
     return rate.model_copy(update={"low": rate.high, "high": rate.low})
+
+
+PLANT = ("rack", "power", "cooling")
+"""Categories of a bill's lines that outlive the servers."""
+SHARE = message("(purchase - plant) x residual share + plant x its unused life, over the purchase")
+
+
+def residual_of(capex: Estimate, room: Room | None, finance: Finance) -> Estimate:
+    """Return the share of a purchase that is left at the end of the servers' life; that of the servers without plant."""
+    lines = [line.usd for line in room.bill.lines if line.category in PLANT and line.usd is not None] if room else []
+    left, plant = finance.plant_left_share, total([usd for usd in lines if usd is not None], unit="usd")
+    if left is None or plant.value <= 0 or capex.value <= 0:
+        return finance.residual_share
+    # Central amounts weigh the two shares: their prices rise and fall together.
+    part = min(1.0, plant.value / capex.value)
+    ends = {end: getattr(finance.residual_share, end) * (1 - part) + getattr(left, end) * part for end in ("low", "value", "high")}
+    inputs = (capex, finance.residual_share, plant, left)
+    found = Estimate(**ends, unit="fraction", basis=combined(inputs), source=SHARE)
+    return record(found, Derivation("(({0} - {2}) * {1} + {2} * {3}) / {0}", inputs, SHARE))
+
+
+def residual_of_option(option: Option, finance: Finance) -> Estimate:
+    """Return the share of an option's purchase that is left at the end of the servers' life; of a mixed one over its parts."""
+    parts = [part for part in option.parts if part.capex_usd.value > 0]
+    if not parts:
+        return residual_of(option.capex_usd, option.room, finance)
+    return _over([(part.capex_usd, residual_of(part.capex_usd, part.room, finance)) for part in parts])
+
+
+def _over(parts: Sequence[tuple[Estimate, Estimate]]) -> Estimate:
+    """Return the mean of some shares by their purchases."""
+    whole = sum(capex.value for capex, _ in parts)
+    ends = {end: sum(capex.value * getattr(share, end) for capex, share in parts) / whole for end in ("low", "value", "high")}
+    of = Places()
+    words = " + ".join(f"{of(capex)} * {of(share)}" for capex, share in parts)
+    words = f"({words}) / {of.plus(capex for capex, _ in parts)}"
+    found = Estimate(**ends, unit="fraction", basis=combined([share for _, share in parts]), source=SHARE)
+    return record(found, Derivation(words, tuple(of.inputs), SHARE))

@@ -39,9 +39,8 @@ from aigc_bench.plan.options.assemble import by_headroom
 from aigc_bench.plan.options.published_latency import judged, published
 from aigc_bench.plan.placement.residency import why_not_called
 from aigc_bench.plan.placement.site_limits import table_of
-from aigc_bench.plan.records.assessment import Assessment, CostLine
 from aigc_bench.plan.records.demand import Constraints, Demand, OptionKind, Service
-from aigc_bench.plan.records.plan import Option
+from aigc_bench.plan.records.plan import Assessment, CostLine, Option
 from aigc_bench.plan.sizing.fleets import grown
 from aigc_bench.plan.stats.estimates import counted, named, over, scaled, times, total, zero
 from aigc_bench.predict.language.named import language_named

@@ -12,17 +12,15 @@ from aigc_bench.core.units import quantity
 from aigc_bench.plan.factors.base import PROVIDED, Context, all_factors, shortages
 from aigc_bench.plan.money.instances import PaidInstances, paid_instances
 from aigc_bench.plan.money.kept_and_sent import Transfers
-from aigc_bench.plan.money.offer import Offer
+from aigc_bench.plan.money.offers import Offer
 from aigc_bench.plan.money.option_cost import Carbon, Money, carbon, money, rented
 from aigc_bench.plan.options.measure import is_refused, measure_of
 from aigc_bench.plan.placement.rack_fill import num_racks, rack_fill
 from aigc_bench.plan.placement.room_around import other_mean_w, other_peak_w
 from aigc_bench.plan.placement.site_limits import no_place, site_for, table_of
-from aigc_bench.plan.records.assessment import Assessment
 from aigc_bench.plan.records.demand import Demand, OptionKind, RiskMeasure
-from aigc_bench.plan.records.loads import Fleet, Load, Placement, Pool
-from aigc_bench.plan.records.machine import Machine
-from aigc_bench.plan.records.plan import Option
+from aigc_bench.plan.records.machine import Fleet, Load, Machine, Placement, Pool
+from aigc_bench.plan.records.plan import Assessment, Option
 from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.site.room import Room
 from aigc_bench.plan.sizing.fleets import make_fleet

@@ -13,9 +13,7 @@ from typing import TypeVar
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.options.assemble import by_headroom
-from aigc_bench.plan.records.assessment import Assessment
-from aigc_bench.plan.records.plan import Option
-from aigc_bench.plan.records.rent import Rent
+from aigc_bench.plan.records.plan import Assessment, Option, Rent
 from aigc_bench.plan.stats.estimates import named, plus, scaled
 
 SUMS = (

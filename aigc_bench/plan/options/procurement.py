@@ -14,22 +14,20 @@ from typing import TYPE_CHECKING
 from aigc_bench.core.messages import joined, message
 from aigc_bench.plan.hardware.datasheet import usual_counts
 from aigc_bench.plan.hardware.hosts import ANYWHERE, Host, Place, cautions_of, why_no_framework, why_not_sold
-from aigc_bench.plan.money.annuity import annuity
 from aigc_bench.plan.money.kept_and_sent import transfers_of
-from aigc_bench.plan.money.offer import Offer
-from aigc_bench.plan.money.rents import rents
+from aigc_bench.plan.money.offers import Offer, rents
+from aigc_bench.plan.money.ownership import annuity
 from aigc_bench.plan.options.api import excluded
 from aigc_bench.plan.options.assemble import Procurement, ranked
 from aigc_bench.plan.placement.desks import circuit_question
 from aigc_bench.plan.placement.residency import country_of_grid, why_not_at_site, why_not_rented
 from aigc_bench.plan.placement.room_around import room_maker
 from aigc_bench.plan.records.demand import Constraints, Demand, OptionKind
-from aigc_bench.plan.records.loads import Load
-from aigc_bench.plan.records.machine import Machine
+from aigc_bench.plan.records.machine import Load, Machine
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.search.selection import WHOLE_SERVER, SelectionTerms
+from aigc_bench.plan.stats.distributions import age_years, hardware_price
 from aigc_bench.plan.stats.estimates import ceil, estimate, scaled
-from aigc_bench.plan.stats.price_aging import age_years, hardware_price
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue

@@ -19,10 +19,8 @@ from aigc_bench.plan.explain.plan_trail import trail_of
 from aigc_bench.plan.options.measure import measure_of
 from aigc_bench.plan.output.plan_view import PlanView
 from aigc_bench.plan.output.recommendation_view import RecommendationView
-from aigc_bench.plan.records.assessment import Assessment
-from aigc_bench.plan.records.loads import Load
-from aigc_bench.plan.records.plan import OPTION_COLUMNS, Option
-from aigc_bench.plan.records.rent import HOURS_PER_YEAR, Rent
+from aigc_bench.plan.records.machine import Load
+from aigc_bench.plan.records.plan import HOURS_PER_YEAR, OPTION_COLUMNS, Assessment, Option, Rent
 from aigc_bench.plan.site.bill import BillLine
 
 CONTRACT_VERSION = 1

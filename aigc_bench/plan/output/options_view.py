@@ -8,8 +8,7 @@ from aigc_bench.core.messages import joined, message
 from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Record
 from aigc_bench.plan.options.measure import compared_cost, is_refused
-from aigc_bench.plan.options.nearest import nearest_option
-from aigc_bench.plan.options.wording import Forbidding, describe, forbidding, in_the_way, reasons_of
+from aigc_bench.plan.options.wording import Forbidding, describe, forbidding, in_the_way, nearest_option, reasons_of
 from aigc_bench.plan.records.demand import OptionKind
 from aigc_bench.plan.records.plan import Option, Plan, Refusal
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from aigc_bench.plan.money.cash_by_year import YearCash, cash_by_year
-from aigc_bench.plan.options.nearest import nearest_option
+from aigc_bench.plan.options.wording import nearest_option
 from aigc_bench.plan.output.basis_view import BasisView, basis_view, widest_first
-from aigc_bench.plan.output.check_view import CheckView, check_view
 from aigc_bench.plan.output.money_view import (
     BillRows,
     CostRow,
+    RentOrBuyView,
     Totals,
     UnitCarbon,
     UnitCost,
@@ -22,6 +22,7 @@ from aigc_bench.plan.output.money_view import (
     cost_rows,
     housed,
     money_notes,
+    rent_or_buy_view,
     totals,
     unit_carbon,
     unit_costs,
@@ -30,8 +31,7 @@ from aigc_bench.plan.output.options_view import Obstacles, OptionsView, obstacle
 from aigc_bench.plan.output.owned_view import OwnedView, owned_view
 from aigc_bench.plan.output.quotes_view import QuotesView, quotes_view
 from aigc_bench.plan.output.recommendation_view import RecommendationView, recommendation_view
-from aigc_bench.plan.output.rent_or_buy_view import RentOrBuyView, rent_or_buy_view
-from aigc_bench.plan.output.risk_view import RiskView, risk_view
+from aigc_bench.plan.output.risk_view import CheckView, RiskView, check_view, risk_view
 from aigc_bench.plan.records.plan import Assumption, Option, Plan
 
 

@@ -12,11 +12,9 @@ from aigc_bench.plan.options.wording import describe, rent_words, reserve_words,
 from aigc_bench.plan.output.owned_view import kept_words
 from aigc_bench.plan.output.serving_words import serving_words
 from aigc_bench.plan.output.shown_number import Shown, key_of
-from aigc_bench.plan.records.assessment import Assessment
 from aigc_bench.plan.records.demand import Job, Service
-from aigc_bench.plan.records.loads import Load
-from aigc_bench.plan.records.machine import Capability
-from aigc_bench.plan.records.plan import Option, Plan
+from aigc_bench.plan.records.machine import Capability, Load
+from aigc_bench.plan.records.plan import Assessment, Option, Plan
 
 
 class Bottleneck(Record):

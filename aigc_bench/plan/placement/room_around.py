@@ -20,12 +20,19 @@ from aigc_bench.plan.placement.desks import at_desks
 from aigc_bench.plan.placement.site_limits import site_for
 from aigc_bench.plan.records.demand import Demand, Site
 from aigc_bench.plan.records.machine import Machine
-from aigc_bench.plan.records.rules import Rules
+from aigc_bench.plan.records.rules import Rules, rules_from
 from aigc_bench.plan.site.room import MOST_SERVERS, Room, RoomNeed, make_room
 from aigc_bench.plan.site.storage_system import StorageNeed
-from aigc_bench.plan.sizing.retention import read_bytes_per_s, written_bytes_per_s
-from aigc_bench.plan.sizing.rules import rules_from
-from aigc_bench.plan.sizing.stored_data import StoredData, drives_needed, in_order, is_shared, server_disk_bytes, stored_data
+from aigc_bench.plan.sizing.stored_data import (
+    StoredData,
+    drives_needed,
+    in_order,
+    is_shared,
+    read_bytes_per_s,
+    server_disk_bytes,
+    stored_data,
+    written_bytes_per_s,
+)
 from aigc_bench.plan.stats.estimates import estimate, known_as, named, times
 
 if TYPE_CHECKING:

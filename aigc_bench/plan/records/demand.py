@@ -1,4 +1,4 @@
-"""The demand: services, jobs, data, a site, money and limits.
+"""The demand: services, jobs, data, a site, money and limits; and the keys that factors add to a site.
 
 Rates and sizes are Estimates, so that a stated guess carries its interval and its source into every figure. ``None`` is unknown
 or unlimited, as each field says; it is never zero.
@@ -6,11 +6,13 @@ or unlimited, as each field says; it is never zero.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from aigc_bench.core import registry
 from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Estimate, Mode, OwnModel, Record, Setting
 from aigc_bench.core.units import Currency
@@ -18,6 +20,10 @@ from aigc_bench.plan.records.owned import Owned
 from aigc_bench.plan.records.quote import Quote
 from aigc_bench.plan.site.power_chain import DESIGN_RISE_K, Redundancy
 from aigc_bench.predict.closed_form.engine_options import EngineOptions
+
+if TYPE_CHECKING:
+    from aigc_bench.catalog.loader import Catalogue
+
 
 JobKind = Literal["batch", "training", "finetuning"]
 CoolingMethod = Literal["air", "rear_door", "direct_liquid", "immersion"]
@@ -32,7 +38,7 @@ class Arrival(Record):
 
     ``duty`` is the mean rate over the whole year divided by the peak rate. ``hourly`` holds 24 shares of the peak where the
     hourly profile is known. ``day`` holds the 24 shares that rented capacity follows: the known profile, else the default
-    day curve of that duty (``demand.day_curve``). ``cv2`` is the squared coefficient of variation of interarrival times
+    day curve of that duty (``demand.arrival_rates``). ``cv2`` is the squared coefficient of variation of interarrival times
     (1: Poisson).
     """
 
@@ -269,3 +275,26 @@ class Demand(Record):
     growth: Growth | None = None
     availability: float = Field(default=0.999, gt=0, lt=1)
     notes: tuple[Sentence, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteKey:
+    """One amount in ``[site]``: its name in the file, its title in a plan, its meaning, its unit and the range that it takes.
+
+    ``default`` returns its value at a site that does not state it; without one, a value that is not stated is unknown.
+    ``Site.of_factors`` holds the values by name, in the unit of the file.
+    """
+
+    name: str
+    title: Sentence
+    meaning: Sentence
+    unit: str
+    low: float
+    high: float
+    is_zero_allowed: bool = False
+    default: Callable[[Catalogue, Site], Estimate | None] | None = None
+
+
+def site_keys() -> dict[str, SiteKey]:
+    """Return the keys that registered factors add to a site, by name."""
+    return {key.name: key for name in registry.names("factors") for key in registry.load("factors", name).keys}

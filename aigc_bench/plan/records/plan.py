@@ -1,9 +1,9 @@
-"""One way to meet a demand (Option), and the answer to the demand (Plan)."""
+"""Record an option, which is one way to meet a demand, with its rent, costs and assessments, and the plan, which is the answer."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
@@ -11,14 +11,11 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.overview import Overview, shown
 from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Estimate, Record
-from aigc_bench.plan.records.assessment import Assessment, CostLine
+from aigc_bench.core.units import SECONDS_PER_HOUR, SECONDS_PER_YEAR
 from aigc_bench.plan.records.demand import Demand, OptionKind
-from aigc_bench.plan.records.loads import Load, Placement, Pool, Unplanned
-from aigc_bench.plan.records.machine import Machine
-from aigc_bench.plan.records.most import MostRequests
+from aigc_bench.plan.records.machine import Load, Machine, Placement, Pool, Unplanned
 from aigc_bench.plan.records.owned import OwnedPlan
 from aigc_bench.plan.records.quote import QuotedPlan
-from aigc_bench.plan.records.rent import Rent
 from aigc_bench.plan.records.replay import Replay
 from aigc_bench.plan.records.risk import PlanRisk
 from aigc_bench.plan.records.rules import Rules
@@ -26,6 +23,84 @@ from aigc_bench.plan.site.room import Room
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+HOURS_PER_YEAR = SECONDS_PER_YEAR / SECONDS_PER_HOUR
+
+
+class Rent(Record):
+    """A rented fleet: ``instances_mean`` x ``usd_per_instance_hour`` x hours of a year is ``usd_per_year``, its line of the costs.
+
+    ``instances_at_most`` are reserved: those of the peak at the end of the horizon, spares and safety margin included.
+    ``instances_by_year`` are the mean ones of each year of the horizon, ``years`` the lengths of these. A fleet of several kinds of
+    instances has the sums, means weighted by instances, and its ``lines``.
+    """
+
+    provider: str | None
+    region: str | None
+    term: str
+    instance: str | None
+    accelerators_per_instance: Estimate
+    instances_at_most: int = Field(ge=0)
+    instances_mean: Estimate
+    usd_per_instance_hour: Estimate
+    usd_per_accelerator_hour: Estimate
+    usd_per_year: Estimate
+    instances_by_year: tuple[Estimate, ...] = ()
+    years: tuple[float, ...] = ()
+    lines: tuple[Rent, ...] = ()
+
+
+class CostLine(Record):
+    """One line of a year's cost, with its formula and the formula's inputs by name."""
+
+    key: str
+    name: Sentence
+    usd_per_year: Estimate
+    formula: Sentence
+    inputs: Mapping[Sentence, Estimate] = Field(default_factory=dict)
+
+
+FactorVerdict = Literal["ok", "tight", "short", "unknown", "provider"]
+"""``provider``: the provider is responsible, such as a cloud for its cooling."""
+
+
+class Assessment(Record):
+    """One factor's assessment of an option. ``headroom`` is ``1 - required / available``; ``None`` where either is unknown.
+
+    ``inputs`` are the named Estimates of the formula, so that the number can be recomputed by hand.
+    """
+
+    factor: str
+    title: Sentence
+    required: Estimate | None = None
+    available: Estimate | None = None
+    unit: str
+    headroom: float | None = None
+    verdict: FactorVerdict
+    why: Sentence
+    formula: Sentence
+    source: Sentence
+    inputs: Mapping[Sentence, Estimate] = Field(default_factory=dict)
+    derived: Mapping[str, Estimate] = Field(default_factory=dict, exclude=True, repr=False)
+    """``headroom`` as an Estimate that knows how it was computed."""
+
+
+class MostRequests(Record):
+    """How many times the stated demand the limits carry: ``scale``, with requests/s at the peak and users by service.
+
+    At ``next_scale`` no option is accepted any more, for ``binding``, the reasons of those that come nearest. ``limits`` are the
+    limits in words, ``left_out`` the kinds of procurement that none of them bounds.
+    """
+
+    scale: float
+    next_scale: float
+    peak_requests_per_s: Mapping[str, float]
+    users: Mapping[str, float]
+    limits: tuple[Sentence, ...]
+    binding: tuple[Sentence, ...] = ()
+    left_out: tuple[Sentence, ...] = ()
+    verdict: Sentence
 
 
 class Option(Record):

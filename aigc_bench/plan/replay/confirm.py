@@ -13,7 +13,7 @@ from typing import Protocol
 from aigc_bench.core.messages import message
 from aigc_bench.plan.options.mixed import combined
 from aigc_bench.plan.records.demand import Demand, Job, Service
-from aigc_bench.plan.records.loads import Load
+from aigc_bench.plan.records.machine import Load
 from aigc_bench.plan.records.plan import Option, Plan
 from aigc_bench.plan.records.replay import Replay
 from aigc_bench.plan.replay.replayer import Replayer

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from aigc_bench.core.errors import UsageError
 from aigc_bench.plan.records.demand import Demand, Job, Service
-from aigc_bench.plan.records.loads import Load
-from aigc_bench.plan.records.machine import Capability
+from aigc_bench.plan.records.machine import Capability, Load
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.records.replay import Replay, ReplayedJob
 from aigc_bench.plan.records.rules import Rules

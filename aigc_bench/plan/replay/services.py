@@ -19,8 +19,7 @@ from aigc_bench.plan.records.machine import Capability
 from aigc_bench.plan.records.replay import Percentile, ReplayedService
 from aigc_bench.plan.replay.servers import serving_slo, traffic_of, with_replicas
 from aigc_bench.plan.sizing.fleets import allowed_wait_s
-from aigc_bench.plan.stats.availability import exactly_k_of_n, k_of_n
-from aigc_bench.plan.stats.queueing import erlang_c, wait_quantile_s
+from aigc_bench.plan.stats.queueing import erlang_c, exactly_k_of_n, k_of_n, wait_quantile_s
 from aigc_bench.predict.serving.batch_queue import BatchServer
 from aigc_bench.predict.serving.capacity import Server, Servers, simulate
 from aigc_bench.predict.serving.result import PERCENTILES, ServingResult

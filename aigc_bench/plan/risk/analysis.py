@@ -18,8 +18,7 @@ import numpy as np
 
 from aigc_bench.core.messages import filled, joined, message
 from aigc_bench.plan.options.measure import NAMES, measure_of
-from aigc_bench.plan.options.nearest import why_none
-from aigc_bench.plan.options.wording import describe
+from aigc_bench.plan.options.wording import describe, why_none
 from aigc_bench.plan.records.plan import Option, Plan
 from aigc_bench.plan.records.risk import PlanRisk, Regret, Swing, Tornado
 from aigc_bench.plan.records.rules import Rules

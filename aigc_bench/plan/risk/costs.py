@@ -26,14 +26,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from aigc_bench.core.messages import message
-from aigc_bench.plan.money.annuity import annuities, annuity
-from aigc_bench.plan.money.offer import IS_ELASTIC
-from aigc_bench.plan.money.ownership import ADDER_BASE
-from aigc_bench.plan.money.resale import residual_of_option
+from aigc_bench.plan.money.offers import IS_ELASTIC
+from aigc_bench.plan.money.ownership import ADDER_BASE, annuities, annuity, residual_of_option
 from aigc_bench.plan.placement.room_around import other_mean_w
-from aigc_bench.plan.records.assessment import CostLine
 from aigc_bench.plan.records.machine import Machine
-from aigc_bench.plan.records.plan import Option
+from aigc_bench.plan.records.plan import CostLine, Option
 from aigc_bench.plan.risk.load_samples import load_samples
 from aigc_bench.plan.risk.paid_samples import paid_samples
 from aigc_bench.plan.risk.scenarios import LoadSamples, ScenarioContext, Scenarios, price_factor

@@ -22,12 +22,10 @@ from aigc_bench.core.derivation import Derivation, Places, record
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.money.cash_flow import CashFlow, CashFlowTerms, Cohort, buy_dates, cash_flow
-from aigc_bench.plan.money.ownership import residual_share
-from aigc_bench.plan.money.resale import residual_of_option
+from aigc_bench.plan.money.ownership import residual_of_option, residual_share
 from aigc_bench.plan.records.demand import Demand, Growth
-from aigc_bench.plan.records.loads import Fleet, Load
-from aigc_bench.plan.records.plan import Option
-from aigc_bench.plan.records.rent import Rent
+from aigc_bench.plan.records.machine import Fleet, Load
+from aigc_bench.plan.records.plan import Option, Rent
 from aigc_bench.plan.records.risk import GrowthPath, PathYear
 from aigc_bench.plan.risk.fleet_service import pool_serves
 from aigc_bench.plan.risk.load_samples import at_year

@@ -29,10 +29,9 @@ import numpy.typing as npt
 
 from aigc_bench.core.messages import message
 from aigc_bench.core.units import SECONDS_PER_YEAR
-from aigc_bench.plan.demand.day_curve import with_mean
+from aigc_bench.plan.demand.arrival_rates import with_mean
 from aigc_bench.plan.records.demand import Job, Service
-from aigc_bench.plan.records.loads import Load
-from aigc_bench.plan.records.machine import Capability, Machine
+from aigc_bench.plan.records.machine import Capability, Load, Machine
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.risk.scenarios import Flags, LoadSamples, Middle, ScenarioContext, capability_of
 from aigc_bench.plan.risk.service_rate import (

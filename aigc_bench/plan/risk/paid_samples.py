@@ -13,7 +13,7 @@ import numpy as np
 
 from aigc_bench.core.messages import message
 from aigc_bench.plan.money.instances import Limits, RunningJob, RunningService, instances_by_year, rate_by_year, year_lengths
-from aigc_bench.plan.records.loads import Load
+from aigc_bench.plan.records.machine import Load
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.risk.scenarios import LoadSamples, ScenarioContext
 from aigc_bench.plan.risk.service_rate import growth_samples

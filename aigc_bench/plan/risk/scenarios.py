@@ -25,8 +25,7 @@ import numpy.typing as npt
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.records.demand import Demand, Job, Service
-from aigc_bench.plan.records.loads import Load
-from aigc_bench.plan.records.machine import Capability
+from aigc_bench.plan.records.machine import Capability, Load
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.stats.distributions import Array, normals, spread

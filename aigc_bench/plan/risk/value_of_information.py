@@ -16,8 +16,7 @@ from aigc_bench.core import registry
 from aigc_bench.core.messages import message
 from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Basis, Estimate, Record
-from aigc_bench.plan.records.loads import Load
-from aigc_bench.plan.records.machine import Capability, Machine
+from aigc_bench.plan.records.machine import Capability, Load, Machine
 from aigc_bench.plan.records.plan import Option, Plan
 from aigc_bench.plan.stats.estimates import over, total
 

@@ -19,7 +19,7 @@ from aigc_bench.core.messages import joined
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.hardware.hosts import Host
 from aigc_bench.plan.hardware.wall_watts import wall_share_w
-from aigc_bench.plan.money.annuity import annuity
+from aigc_bench.plan.money.ownership import annuity
 from aigc_bench.plan.records.demand import Demand, Job, OptionKind, Service
 from aigc_bench.plan.records.machine import Capability
 from aigc_bench.plan.records.rules import Rules

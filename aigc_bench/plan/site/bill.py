@@ -15,8 +15,8 @@ from aigc_bench.catalog.records import CoolingMethod
 from aigc_bench.core.messages import joined, message
 from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Estimate, Record
+from aigc_bench.plan.stats.distributions import hardware_price
 from aigc_bench.plan.stats.estimates import ceil, counted, known_as, named, scaled, total
-from aigc_bench.plan.stats.price_aging import hardware_price
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue

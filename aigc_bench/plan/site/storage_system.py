@@ -13,8 +13,8 @@ from aigc_bench.catalog.records import StorageItem
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.site.bill import BillLine
+from aigc_bench.plan.stats.distributions import aged
 from aigc_bench.plan.stats.estimates import estimate, scaled
-from aigc_bench.plan.stats.price_aging import aged
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue

@@ -19,12 +19,10 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import SECONDS_PER_YEAR
 from aigc_bench.plan.records.demand import Demand, Growth, Job, Service
-from aigc_bench.plan.records.loads import Fleet, Load, Placement, Pool
-from aigc_bench.plan.records.machine import Capability, Machine
+from aigc_bench.plan.records.machine import Capability, Fleet, Load, Machine, Placement, Pool
 from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.sizing.batching import INDEPENDENT
 from aigc_bench.plan.sizing.checkpoints import lost_share
-from aigc_bench.plan.stats.availability import spares
 from aigc_bench.plan.stats.estimates import (
     bounded,
     ceil,
@@ -42,7 +40,7 @@ from aigc_bench.plan.stats.estimates import (
     times,
     total,
 )
-from aigc_bench.plan.stats.queueing import servers_for_wait
+from aigc_bench.plan.stats.queueing import servers_for_wait, spares
 
 DAYS_PER_YEAR = 365.25
 LAST, MEAN = message("growth at the end of the horizon"), message("mean growth over the horizon")

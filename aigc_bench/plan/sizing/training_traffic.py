@@ -17,8 +17,7 @@ from __future__ import annotations
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.records.demand import Job
-from aigc_bench.plan.records.loads import Load
-from aigc_bench.plan.records.machine import Capability, Machine
+from aigc_bench.plan.records.machine import Capability, Load, Machine
 from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.sizing.checkpoints import stall_of
 from aigc_bench.plan.sizing.stored_data import checkpoint_bytes

@@ -1,10 +1,20 @@
-"""Waiting in a queue with c servers: Erlang C for M/M/c, Allen-Cunneen's correction for general arrivals and service.
+"""Waiting in a queue with c servers (Erlang C, Allen-Cunneen), and how many identical servers keep at least k of them working.
+
+Waiting, with c servers and an offered load of a::
 
     C(c, a)  = B / (1 - rho * (1 - B)),  B(c, a) by the stable recursion B = a * B / (c' + a * B), rho = a / c, a = lambda * E[S]
     1 / B    = sum over k = 0..c of c * (c - 1) * ... * (c - k + 1) / a^k          equivalent; needs few terms for many servers
     P(wait > t) = C(c, a) * exp(-(c / E[S] - lambda) * t);  Allen-Cunneen: general waits are (ca^2 + cs^2) / 2 times as long
 
 Sources: Erlang 1917; Allen, Probability, Statistics and Queueing Theory, 1990 (Allen-Cunneen).
+
+Spares::
+
+    P(at least k of n work) = sum over i = k..n of C(n, i) * a^i * (1 - a)^(n - i) = I_a(k, n - k + 1)
+
+with ``a`` the availability of one machine and I the regularised incomplete beta function (Abramowitz and Stegun 26.5.24). Source:
+Barlow and Proschan, Mathematical Theory of Reliability, 1965. Failures that hit all machines together (a feed, a room, a bad
+update) are not modelled.
 """
 
 from __future__ import annotations
@@ -100,3 +110,46 @@ def servers_for_wait(rate_per_s: float, *, service_s: float, wait_s: float, quan
         middle = (low + high) // 2
         low, high = (low, middle) if is_enough(middle) else (middle + 1, high)
     return fewest + low
+
+
+def k_of_n(needed: int, installed: int, *, availability: float) -> float:
+    """Return the probability in [0, 1] that at least ``needed`` of ``installed`` machines work."""
+    # scipy.stats has this as binom.sf, and takes half a second to import; scipy.special.bdtrc is NaN from 1e12 machines on.
+    from scipy.special import betainc
+
+    assert 0 <= availability <= 1, "availability is a fraction"
+    if needed <= 0:
+        return 1.0
+    if needed > installed:
+        return 0.0
+    return float(betainc(needed, installed - needed + 1, availability))
+
+
+def exactly_k_of_n(working: int, installed: int, *, availability: float) -> float:
+    """Return the probability in [0, 1] that ``working`` of ``installed`` machines work and no more."""
+    from scipy.special import betaln, xlog1py, xlogy
+
+    # The logarithm of the binomial coefficient by the beta function, since the coefficient itself overflows at 1,030 machines.
+    choose = -math.log(installed + 1) - betaln(working + 1, installed - working + 1)
+    return math.exp(choose + xlogy(working, availability) + xlog1py(installed - working, -availability))
+
+
+def spares(needed: int, *, availability: float, target: float) -> int:
+    """Return the fewest spares with which at least ``needed`` machines work with probability ``target`` or more.
+
+    Found by doubling and bisection: the probability rises with every spare.
+    """
+    assert 0 < target < 1, "the target availability lies between 0 and 1"
+    assert 0 < availability <= 1, "spares cannot replace machines that never work"
+    if needed <= 0:
+        return 0
+    top = 0
+    while k_of_n(needed, needed + top, availability=availability) < target:
+        # 0, 1, 3, 7 ...: small fleets need few spares, so the search starts small.
+        top = 2 * top + 1
+    low, high = 0, top
+    while low < high:
+        middle = (low + high) // 2
+        reached = k_of_n(needed, needed + middle, availability=availability) >= target
+        low, high = (low, middle) if reached else (middle + 1, high)
+    return low

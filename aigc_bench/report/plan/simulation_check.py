@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aigc_bench.core.messages import message
 from aigc_bench.core.units import quantity
-from aigc_bench.plan.output.check_view import Latency
+from aigc_bench.plan.output.risk_view import Latency
 from aigc_bench.plan.output.shown_number import key_of
 from aigc_bench.report.markup import template
 from aigc_bench.report.plan.stated_demand import stated

@@ -9,11 +9,9 @@ from typing import ClassVar
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.output.plan_view import plan_view
-from aigc_bench.plan.records.assessment import FactorVerdict
 from aigc_bench.plan.records.demand import Arrival, Job, Service
-from aigc_bench.plan.records.loads import Load
-from aigc_bench.plan.records.machine import Capability
-from aigc_bench.plan.records.plan import Assumption, Option, Plan
+from aigc_bench.plan.records.machine import Capability, Load
+from aigc_bench.plan.records.plan import Assumption, FactorVerdict, Option, Plan
 from aigc_bench.report.base import ReportContext, Section
 from aigc_bench.report.markup import template
 

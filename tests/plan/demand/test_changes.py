@@ -10,8 +10,7 @@ import pytest
 from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.cli import main
 from aigc_bench.core.errors import UsageError
-from aigc_bench.plan.demand.changes import changed
-from aigc_bench.plan.demand.demand_reader import read_demand
+from aigc_bench.plan.demand.demand_reader import changed, read_demand
 
 DEMAND = """
 name = "two"

@@ -23,8 +23,8 @@ from aigc_bench.plan.output.contract import contract
 from aigc_bench.plan.output.plan_view import plan_view
 from aigc_bench.plan.records.plan import Option, Plan
 from aigc_bench.plan.risk.counted_risk import path_key, swing_key
-from aigc_bench.plan.stats.availability import spares
 from aigc_bench.plan.stats.estimates import estimate
+from aigc_bench.plan.stats.queueing import spares
 from tests.plan.examples import EXAMPLES, plan_of_example
 
 COUNTS = (

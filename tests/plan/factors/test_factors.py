@@ -7,10 +7,9 @@ import pytest
 from aigc_bench.core import registry
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.factors.base import Factor, all_factors, judge, scarcest
-from aigc_bench.plan.records.assessment import Assessment
 from aigc_bench.plan.records.demand import Demand, Slo
 from aigc_bench.plan.records.machine import Machine
-from aigc_bench.plan.records.plan import Option
+from aigc_bench.plan.records.plan import Assessment, Option
 from aigc_bench.plan.stats.estimates import estimate
 from tests.plan.build import (
     exact,

@@ -8,9 +8,8 @@ from functools import cache
 import pytest
 
 from aigc_bench.plan.factors.base import judge, scarcest
-from aigc_bench.plan.records.assessment import Assessment
 from aigc_bench.plan.records.demand import Growth
-from aigc_bench.plan.records.plan import Option
+from aigc_bench.plan.records.plan import Assessment, Option
 from tests.plan.build import exact, make_capability, make_demand, make_job, make_machine, make_service, make_site
 from tests.plan.factors.test_factors import option_of
 

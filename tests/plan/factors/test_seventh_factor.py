@@ -18,8 +18,8 @@ FACTOR = '''
 """Hands: do the technicians of the site have the time that the servers take?"""
 
 from aigc_bench.plan.factors.base import Factor
-from aigc_bench.plan.records.assessment import CostLine
-from aigc_bench.plan.records.site_key import SiteKey
+from aigc_bench.plan.records.plan import CostLine
+from aigc_bench.plan.records.demand import SiteKey
 from aigc_bench.plan.stats.estimates import assumed, estimate, times
 
 HOURS = {

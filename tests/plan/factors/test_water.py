@@ -16,9 +16,8 @@ from aigc_bench.plan.factors.base import Limits
 from aigc_bench.plan.factors.water import factor
 from aigc_bench.plan.output.contract import contract
 from aigc_bench.plan.output.plan_view import plan_view
-from aigc_bench.plan.records.assessment import Assessment
 from aigc_bench.plan.records.demand import CoolingMethod, Site
-from aigc_bench.plan.records.plan import Option, Plan
+from aigc_bench.plan.records.plan import Assessment, Option, Plan
 from aigc_bench.report.plan.plan_report import render_plan
 from tests.plan.build import exact, make_demand, make_site
 from tests.plan.factors.test_factors import option_of

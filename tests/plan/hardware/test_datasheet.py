@@ -12,7 +12,7 @@ from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.plan.hardware.datasheet import cores_of, for_desks, host_usd, is_board, servers_like
 from aigc_bench.plan.hardware.hosts import Host, hosts
 from aigc_bench.plan.placement.room_around import room_maker, storage_need
-from aigc_bench.plan.sizing.rules import rules_from
+from aigc_bench.plan.records.rules import rules_from
 from tests.plan.build import exact, make_demand, make_machine, make_site
 
 CATALOGUE = load_catalogue(with_user_files=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aigc_bench.core.records import Case, MetricRow
-from aigc_bench.plan.hardware.host_cores import BY_ITEM, OTHERWISE, cores_needed
+from aigc_bench.plan.factors.compute import BY_ITEM, OTHERWISE, cores_needed
 from aigc_bench.plan.hardware.measured_machine import capabilities_of
 from aigc_bench.plan.records.plan import Option
 from tests.plan.build import exact, make_capability, make_machine

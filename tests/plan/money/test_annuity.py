@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aigc_bench.plan.money.annuity import annuity, annuity_factor
+from aigc_bench.plan.money.ownership import annuity, annuity_factor
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.money.break_even import BreakEven, against_api
+from aigc_bench.plan.risk.rent_vs_buy import BreakEven, against_api
 from aigc_bench.plan.stats.distributions import draws, interval_of, sample
 from aigc_bench.plan.stats.estimates import estimate
 

@@ -11,12 +11,11 @@ from hypothesis import strategies as st
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.demand.arrival_rates import from_hourly
 from aigc_bench.plan.money.instances import paid_instances
-from aigc_bench.plan.money.offer import Offer, Term
+from aigc_bench.plan.money.offers import Offer, Term
 from aigc_bench.plan.options.assemble import Procurement, make_option
 from aigc_bench.plan.options.procurement import best_of_each_term, in_instances, unwanted_rent
 from aigc_bench.plan.records.demand import Growth
-from aigc_bench.plan.records.loads import Fleet
-from aigc_bench.plan.records.machine import Capability, Machine
+from aigc_bench.plan.records.machine import Capability, Fleet, Machine
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.sizing.fleets import job_load, service_load
 from tests.plan.build import exact, make_capability, make_demand, make_job, make_machine, make_rules, make_service

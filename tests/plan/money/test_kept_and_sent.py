@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aigc_bench.plan.money.kept_and_sent import lines_of, sent_bytes_per_month, transfers_of
-from aigc_bench.plan.records.assessment import CostLine
+from aigc_bench.plan.records.plan import CostLine
 from tests.plan.build import exact, make_demand, make_job, make_service
 from tests.plan.demands import catalogue, plan_of, text_of
 

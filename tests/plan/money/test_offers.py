@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.core.errors import UnknownNameError
 from aigc_bench.plan.money.apis import MODALITY_OF, ApiOffer, Consumption, api_offers, market_price, usd_per_request
-from aigc_bench.plan.money.offer import AN_INDEX, Offer
-from aigc_bench.plan.money.offers import offers
+from aigc_bench.plan.money.offers import AN_INDEX, Offer, offers
+from aigc_bench.plan.stats.distributions import age_years, aged
 from aigc_bench.plan.stats.estimates import estimate
-from aigc_bench.plan.stats.price_aging import age_years, aged
 
 CATALOGUE = load_catalogue(with_user_files=False)
 TODAY = date(2026, 11, 25)

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aigc_bench.plan.money.annuity import annuities, annuity, annuity_factor
 from aigc_bench.plan.money.instances import PaidInstances
-from aigc_bench.plan.money.offer import Offer
+from aigc_bench.plan.money.offers import Offer
 from aigc_bench.plan.money.option_cost import carbon, energy_kwh_per_year, mean_power_w, money, per_unit, rented, shares
-from aigc_bench.plan.records.loads import Load
+from aigc_bench.plan.money.ownership import annuities, annuity, annuity_factor
+from aigc_bench.plan.records.machine import Load
 from aigc_bench.plan.stats.estimates import estimate
 from tests.plan.build import exact, make_demand, make_machine, make_site
 

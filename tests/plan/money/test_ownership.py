@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 
 from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.money.annuity import annuity_factor
 from aigc_bench.plan.money.cash_flow import CashFlowTerms, buy_dates, cash_flow
 from aigc_bench.plan.money.opex import ResourceUse, Tariffs, opex_lines
-from aigc_bench.plan.money.ownership import FinanceTerms, Ownership, own, residual_share
+from aigc_bench.plan.money.ownership import FinanceTerms, Ownership, annuity_factor, own, residual_share
 from aigc_bench.plan.stats.estimates import estimate
 
 CATALOGUE = load_catalogue(with_user_files=False)

@@ -8,8 +8,7 @@ import pytest
 
 from aigc_bench.catalog.cloud_price import CloudPrice
 from aigc_bench.catalog.loader import load_catalogue
-from aigc_bench.plan.money.offer import Offer
-from aigc_bench.plan.money.rents import market_of, rents
+from aigc_bench.plan.money.offers import Offer, market_of, rents
 from aigc_bench.plan.options.procurement import is_fabric
 
 CATALOGUE = load_catalogue(with_user_files=False)

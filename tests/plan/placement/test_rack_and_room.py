@@ -14,8 +14,8 @@ from aigc_bench.plan.placement.rack_fill import fullest_rack, num_racks, rack_fi
 from aigc_bench.plan.placement.room_around import room_maker, storage_need
 from aigc_bench.plan.records.demand import Dataset, Demand, Growth
 from aigc_bench.plan.records.plan import Option
+from aigc_bench.plan.records.rules import rules_from
 from aigc_bench.plan.site.room import MOST_SERVERS
-from aigc_bench.plan.sizing.rules import rules_from
 from tests.plan.build import exact, make_capability, make_demand, make_job, make_machine, make_service, make_site
 from tests.plan.demands import catalogue, plan_of, text_of
 

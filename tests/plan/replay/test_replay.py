@@ -12,7 +12,7 @@ import pytest
 from aigc_bench.catalog.loader import Catalogue, load_catalogue
 from aigc_bench.plan.demand.demand_reader import read_demand
 from aigc_bench.plan.full_plan import full_plan
-from aigc_bench.plan.options.nearest import nearest_option
+from aigc_bench.plan.options.wording import nearest_option
 from aigc_bench.plan.output.contract import contract
 from aigc_bench.plan.output.plan_view import plan_view
 from aigc_bench.plan.records.demand import Demand, Slo

@@ -6,11 +6,10 @@ from typing import Any
 
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.demand.arrival_rates import from_users
-from aigc_bench.plan.money.offer import Offer
+from aigc_bench.plan.money.offers import Offer
 from aigc_bench.plan.options.assemble import Procurement, make_option
 from aigc_bench.plan.records.demand import Demand, Finance, Growth, Job, Service, Site, Slo
-from aigc_bench.plan.records.loads import Load
-from aigc_bench.plan.records.machine import Capability, Machine
+from aigc_bench.plan.records.machine import Capability, Load, Machine
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.risk.analysis import context_of

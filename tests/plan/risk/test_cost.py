@@ -14,13 +14,12 @@ from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.demand.arrival_rates import from_users
 from aigc_bench.plan.money.instances import paid_instances
-from aigc_bench.plan.money.offer import Offer
+from aigc_bench.plan.money.offers import Offer
 from aigc_bench.plan.money.option_cost import Money, money, rented
 from aigc_bench.plan.options.assemble import Procurement, make_option
 from aigc_bench.plan.placement.room_around import other_mean_w
 from aigc_bench.plan.records.demand import Arrival, Demand, Site
-from aigc_bench.plan.records.loads import Fleet
-from aigc_bench.plan.records.machine import Machine
+from aigc_bench.plan.records.machine import Fleet, Machine
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.risk.analysis import context_of

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aigc_bench.plan.records.demand import Arrival, Checkpoints, Growth, Slo
-from aigc_bench.plan.records.loads import Load
-from aigc_bench.plan.records.machine import Capability
+from aigc_bench.plan.records.machine import Capability, Load
 from aigc_bench.plan.sizing.checkpoints import lost_shares, mtti_s, overhead
 from aigc_bench.plan.sizing.fleets import (
     allowed_wait_s,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from aigc_bench.plan.options.measured_options import best_for, loads_of
 from aigc_bench.plan.records.demand import Growth, Slo
 from aigc_bench.plan.records.machine import Capability
-from aigc_bench.plan.sizing.measured_loads import best_for, loads_of
 from tests.plan.build import exact, make_capability, make_demand, make_job, make_machine, make_rules, make_service
 
 RULES = make_rules()

@@ -12,8 +12,17 @@ from aigc_bench.plan.records.demand import Checkpoints, Dataset, Demand, Growth
 from aigc_bench.plan.records.machine import Machine
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.site.storage_system import StorageNeed
-from aigc_bench.plan.sizing.retention import read_bytes_per_s, retained_answers, retained_results, written_bytes_per_s
-from aigc_bench.plan.sizing.stored_data import StoredData, drives_needed, in_order, servers_of_job, stored_data
+from aigc_bench.plan.sizing.stored_data import (
+    StoredData,
+    drives_needed,
+    in_order,
+    read_bytes_per_s,
+    retained_answers,
+    retained_results,
+    servers_of_job,
+    stored_data,
+    written_bytes_per_s,
+)
 from tests.plan.build import (
     exact,
     make_capability,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.sizing.rules import rules_from
+from aigc_bench.plan.records.rules import rules_from
 from tests.plan.demands import catalogue
 
 

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from aigc_bench.core.derivation import derivation_of
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.records.loads import Load
-from aigc_bench.plan.records.machine import Capability, Machine
+from aigc_bench.plan.records.machine import Capability, Load, Machine
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.sizing.fleets import job_load
 from aigc_bench.plan.sizing.training_traffic import SHARDED_ENGINE, Spread, spread_of, step_bytes, training_bits_per_s

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aigc_bench.plan.stats.availability import exactly_k_of_n, k_of_n, spares
+from aigc_bench.plan.stats.queueing import exactly_k_of_n, k_of_n, spares
 
 
 def test_two_of_three_is_the_textbook_sum() -> None:
