@@ -19,10 +19,10 @@ from aigc_bench.core.derivation import SAME, Derivation, Places, given, number_o
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import AUDIO_ITEM, Case, Estimate
-from aigc_bench.predict.closed_form.collectives import collective_s
 from aigc_bench.predict.closed_form.engine_options import EngineOptions, cached_bytes, refuse_options
 from aigc_bench.predict.closed_form.language import default_cache_bytes
 from aigc_bench.predict.closed_form.language_rows import format_as_served
+from aigc_bench.predict.data_parallel import exchange_s, refuse_shards, sharded, shards_of
 from aigc_bench.predict.derivations import (
     CORRECTION,
     LIVE,
@@ -90,6 +90,7 @@ def predict_case(
     """
     own = posterior or uninformed()
     if case.engine in SERVED:
+        refuse_shards(case.engine, parallel or {})
         chosen = options or EngineOptions()
         fitted_to = calibration or shipped_calibration()
         if is_encoder(case):
@@ -104,11 +105,7 @@ def predict_case(
         found = [_recalibrated(row, case, posterior=own, machine=machine_of(spec)) for row in rows]
         return [*found, *_description_rows(case, precision=precision, options=chosen)]
     # A trace is of one device; replicas of it are data parallelism.
-    if any(ranks > 1 for ranks in (parallel or {}).values()):
-        raise UsageError(
-            message("--parallel: {engine} is predicted with data parallelism only.", engine=case.engine),
-            message("For tp and pp name a served engine: {served}.", served=", ".join(SERVED)),
-        )
+    shards = shards_of(case, parallel or {})
     if precision is not None and precision != case.precision:
         raise UsageError(
             message("--precision {precision}: {engine} has fp32, tf32, bf16 and fp16.", precision=precision, engine=case.engine),
@@ -118,7 +115,7 @@ def predict_case(
         libraries = registry.load("workloads", case.workload).imports(case)
     refuse_lacking_precision(case.precision, spec)
     refuse_lacking_units(case, spec)
-    traced = _traced(case, spec, executed_trace(case), catalogue=catalogue, posterior=own, libraries=libraries)
+    traced = _traced(case, spec, executed_trace(case), catalogue=catalogue, posterior=own, libraries=libraries, shards=shards)
     return [*traced, *_description_rows(case)]
 
 
@@ -168,14 +165,15 @@ def _traced(
     catalogue: Catalogue,
     posterior: Posterior,
     libraries: Collection[str],
+    shards: int = 1,
 ) -> Iterator[PredictedRow]:
     """Every metric that the operators of one step give."""
     times = stage_times(case, spec, trace, posterior=posterior)
-    reduce = _gradient_reduction(case, spec, trace, catalogue=catalogue)
+    reduce = exchange_s(case, spec, trace, shards=shards, catalogue=catalogue)
     step = _step_time(case, spec, trace, times=times, reduce=reduce, posterior=posterior)
     made = items_per_step(case, trace)
     items = case.devices * sum(stage.repeats * stage.items for stage in trace.stages)
-    memory = _memory(case, spec, trace, catalogue=catalogue, posterior=posterior, libraries=libraries)
+    memory = _memory(case, spec, sharded(trace, shards), catalogue=catalogue, posterior=posterior, libraries=libraries)
     fit_reasons = _fits(memory["p_fits"])
     reasons = (*_grounds(case, posterior, machine=machine_of(spec)), *_host_reasons(case, spec, trace), *fit_reasons)
     grade = grade_of(reasons)
@@ -185,7 +183,9 @@ def _traced(
         alone = (
             memory
             if case.batch_size == 1
-            else _memory(one, spec, executed_trace(one), catalogue=catalogue, posterior=posterior, libraries=libraries)
+            else _memory(
+                one, spec, sharded(executed_trace(one), shards), catalogue=catalogue, posterior=posterior, libraries=libraries
+            )
         )
         largest = largest_batch(alone, memory, batch=case.batch_size, usable_bytes=catalogue.usable_memory(spec).value)
     rate = _scaled_inverse(step, items, unit=f"{trace.item}s/s")
@@ -280,13 +280,6 @@ def grade_of(reasons: Collection[str]) -> Grade:
 def _scaled_inverse(time: Estimate, amount: float, *, unit: str) -> Estimate:
     # The long end of the time is the low end of the rate.
     return modelled(amount / time.value, amount / time.high, amount / time.low, unit=unit)
-
-
-def _gradient_reduction(case: Case, spec: AcceleratorSpec, trace: OpTrace, *, catalogue: Catalogue) -> Estimate:
-    """The all-reduce of data-parallel training; none in inference or on one device."""
-    num_bytes = trace.gradient_bytes if case.mode == "train" else 0
-    found = collective_s(num_bytes, kind="all_reduce", spec=spec, devices=case.devices, catalogue=catalogue)
-    return record(found, Derivation(None, key="gradient_reduction", title=message("reduction of the gradients")))
 
 
 def _derived_latencies(times: Mapping[str, Estimate], trace: OpTrace) -> dict[str, Estimate]:

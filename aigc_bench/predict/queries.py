@@ -20,6 +20,7 @@ from aigc_bench.core.records import PROBE_PREFIX, Case, Precision
 from aigc_bench.measure.store import Run
 from aigc_bench.predict.closed_form.engine_options import OF_ENGINE, EngineOptions, engine_options
 from aigc_bench.predict.closed_form.layouts import DIMENSIONS
+from aigc_bench.predict.data_parallel import refuse_shards
 from aigc_bench.predict.engines import SERVED
 from aigc_bench.predict.fitting.posterior import Posterior
 from aigc_bench.predict.language.of_case import is_seeing
@@ -152,6 +153,8 @@ def predict_one(query: Query, *, accelerators: Sequence[str], runs: Sequence[Run
     specs = specs_of(accelerators, catalogue=catalogue, where="predict")
     posterior = posterior_of(runs, accelerators=accelerators, specs=specs, catalogue=catalogue)
     ranks = parse_parallel(query.parallel, devices=query.devices)
+    if query.load is not None:
+        refuse_shards(query.engine or message("a service"), ranks)
     service = ServiceModel(catalogue)
     rows: list[tuple[str, PredictedRow]] = []
     for spec in specs:

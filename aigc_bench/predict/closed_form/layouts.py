@@ -5,6 +5,8 @@ pp   stages of whole layers, through which batches follow each other
 dp   replicas; with ``ep`` of one model, whose attention each of them runs for its own requests
 ep   ranks among which the experts are divided (of ``tp x dp``)
 cp   groups of ranks that divide the tokens of a prompt and its cache
+
+A traced model in training has dp, and fsdp: devices among which its states are divided (``predict.data_parallel``).
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from aigc_bench.predict.closed_form.language import Layout
 from aigc_bench.predict.closed_form.links import domain_devices
 from aigc_bench.predict.published.language_models import LanguageModel
 
-DIMENSIONS = ("tp", "pp", "dp", "ep", "cp")
+DIMENSIONS = ("tp", "pp", "dp", "ep", "cp", "fsdp")
 _BY_LAYERS = ("llama.cpp",)
 """Engines that lay whole layers on each device and never divide one: tensor parallelism is not theirs."""
 _MOST_RANKS = 1024
