@@ -67,6 +67,24 @@ def clip_text(config: Mapping[str, Any], *, attention: Attention = "auto") -> nn
     return model
 
 
+CHATGLM = "chatglm"
+"""``model_type`` of the language model that reads Kolors' prompts, which diffusers carries and transformers does not."""
+
+
+def chatglm(config: Mapping[str, Any]) -> nn.Module:
+    """ChatGLM without a head, as Kolors has it (GLM team 2024, arXiv 2406.12793)."""
+    from diffusers.pipelines.kolors.text_encoder import ChatGLMConfig, ChatGLMModel
+
+    keys, _ = _apart(config)
+    keys.pop("model_type", None)
+    # Its layers are otherwise made without values, for weights that are read next; its norms always are.
+    model: nn.Module = ChatGLMModel(ChatGLMConfig(**keys), empty_init=False)
+    for module in model.modules():
+        if type(module).__name__ == "RMSNorm":
+            nn.init.ones_(module.weight)  # type: ignore[arg-type]
+    return model
+
+
 def t5_encoder(config: Mapping[str, Any]) -> nn.Module:
     """The encoder of a T5, or of a multilingual UMT5."""
     keys, folder = _apart(config)

@@ -21,7 +21,7 @@ from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
 from torch import nn
 
 from aigc_bench.core.records import Attention
-from aigc_bench.nets.components import clip_text, diffusers_model
+from aigc_bench.nets.components import CHATGLM, chatglm, clip_text, diffusers_model
 
 NUM_TRAIN_TIMESTEPS = 1000
 
@@ -39,17 +39,26 @@ _NOISE: dict[str, Any] = {
 class TextEncoder(nn.Module):
     """One CLIP text model (SD 1.5: its last hidden state) or two (SDXL: their penultimate ones, side by side, and the pooled).
 
+    Kolors reads its prompts with a language model, ChatGLM, instead.
+
     Podell et al. 2023, arXiv 2307.01952, section 2.1.
     """
 
     def __init__(self, configs: Sequence[Mapping[str, Any]], *, attention: Attention) -> None:
         super().__init__()
-        self.models = nn.ModuleList(clip_text(config, attention=attention) for config in configs)
+        self.is_glm = configs[0].get("model_type") == CHATGLM
+        self.models = nn.ModuleList(
+            chatglm(config) if self.is_glm else clip_text(config, attention=attention) for config in configs
+        )
         # A single one with a projection is that of SDXL's refiner, which reads it as SDXL does.
         self.is_plain = len(configs) == 1 and "projection_dim" not in configs[0]
 
     def forward(self, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Tokens ``[batch, text]`` to context ``[batch, text, width]`` and the pooled ``[batch, width]``, ``None`` of one model."""
+        if self.is_glm:
+            # Kolors: hidden states are [text, batch, width] there, and the last token of the last layer is the pooled text.
+            states = self.models[0](input_ids=tokens, use_cache=False, output_hidden_states=True).hidden_states
+            return states[-2].transpose(0, 1), states[-1][-1]
         if self.is_plain:
             return self.models[0](input_ids=tokens).last_hidden_state, None
         outputs = [model(input_ids=tokens, output_hidden_states=True) for model in self.models]

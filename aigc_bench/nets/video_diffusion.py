@@ -41,10 +41,14 @@ class CogVideoX(nn.Module):
         self.model = diffusers_model(CogVideoXTransformer3DModel, config)
 
     def constants(self, *, shape: tuple[int, ...], text_len: int, batch: int) -> tuple[torch.Tensor, ...]:
-        """Cosines and sines of the rotary embedding of latents of ``shape`` (channels, frames, height, width), where it has one."""
-        config = self.model.config
+        """A start image's channels, ``[batch, rest of the channels, frames, height, width]``, and the rotary embedding's
+        cosines and sines for latents of ``shape`` (channels, frames, height, width), where it has these.
+        """
+        config, weights = self.model.config, next(self.model.parameters())
+        missing = config.in_channels - shape[0]
+        start = (weights.new_zeros(batch, missing, *shape[1:]),) if missing else ()
         if not config.use_rotary_positional_embeddings:
-            return ()
+            return start
         _, frames, height, width = shape
         grid = (height // config.patch_size, width // config.patch_size)
         if config.patch_size_t is None:
@@ -56,16 +60,26 @@ class CogVideoX(nn.Module):
         cosines, sines = get_3d_rotary_pos_embed(
             embed_dim=config.attention_head_dim, grid_size=grid, device=self.model.device, **places
         )
-        return cosines, sines
+        return (*start, cosines, sines)
 
-    def forward(self, latents: torch.Tensor, timestep: torch.Tensor, context: torch.Tensor, *rotary: torch.Tensor) -> torch.Tensor:
-        """``latents`` ``[batch, channels, frames, height, width]`` to as many, and ``rotary`` as ``constants`` gives it."""
+    def forward(
+        self, latents: torch.Tensor, timestep: torch.Tensor, context: torch.Tensor, *constants: torch.Tensor
+    ) -> torch.Tensor:
+        """``latents`` ``[batch, channels, frames, height, width]`` to as many, and ``constants`` as the method gives them."""
+        config = self.model.config
+        num_starts = int(config.in_channels > latents.shape[1])
+        rotary = constants[num_starts:]
+        seen = torch.cat([latents, constants[0].to(latents.dtype)], dim=1) if num_starts else latents
         # CogVideoX has frames before channels, unlike the others.
-        video, num_frames = latents.transpose(1, 2), latents.shape[2]
-        missing = -num_frames % (self.model.config.patch_size_t or 1)
+        video, num_frames = seen.transpose(1, 2), latents.shape[2]
+        missing = -num_frames % (config.patch_size_t or 1)
         if missing:
             video = torch.cat([video, video[:, :1].expand(-1, missing, -1, -1, -1)], dim=1)
-        predicted: torch.Tensor = self.model(video, context, timestep, image_rotary_emb=rotary or None, return_dict=False)[0]
+        # CogVideoX 1.5 with a start image is told the step between its frames; its pipeline's value is 2.
+        step = {"ofs": latents.new_full((1,), 2.0)} if config.ofs_embed_dim else {}
+        predicted: torch.Tensor = self.model(video, context, timestep, image_rotary_emb=rotary or None, return_dict=False, **step)[
+            0
+        ]
         return predicted[:, :num_frames].transpose(1, 2)
 
 

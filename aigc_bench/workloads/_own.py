@@ -84,24 +84,8 @@ def _why(files: ModelFiles) -> str:
 
 _NOT_CARRIED: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
-        "KolorsPipeline": (message("text encoder (ChatGLM)"), message("latent_diffusion/sdxl, whose denoiser it has")),
-        "QwenImagePipeline": (
-            "denoiser (QwenImageTransformer2DModel)",
-            message("diffusion_transformer/flux.1-dev, 12 to its 20 billion"),
-        ),
-        "Flux2Pipeline": ("denoiser (Flux2Transformer2DModel)", message("diffusion_transformer/flux.1-dev, 12 to its 32 billion")),
-        "HunyuanDiTPipeline": ("denoiser (HunyuanDiT2DModel)", "diffusion_transformer/pixart-sigma"),
-        "SanaPipeline": (message("denoiser (SanaTransformer2DModel, linear attention)"), "diffusion_transformer/pixart-sigma"),
-        "LTXPipeline": ("auto-encoder (AutoencoderKLLTXVideo)", "video_diffusion/wan2.1-1.3b"),
-        "MochiPipeline": ("denoiser (MochiTransformer3DModel)", "video_diffusion/cogvideox-5b"),
-        "StableVideoDiffusionPipeline": ("denoiser (UNetSpatioTemporalConditionModel)", "video_diffusion/cogvideox-2b"),
-        "AnimateDiffPipeline": ("denoiser (UNetMotionModel)", message("latent_diffusion/sd-1.5, once for each frame")),
         "StableAudioPipeline": ("denoiser (StableAudioDiTModel)", "music/musicgen-medium"),
         "AudioLDM2Pipeline": ("denoiser (AudioLDM2UNet2DConditionModel)", "music/musicgen-small"),
-        "CogVideoXImageToVideoPipeline": (
-            message("denoiser, with a start image"),
-            message("its CogVideoXPipeline, video_diffusion/cogvideox-5b"),
-        ),
         "HunyuanVideo15Pipeline": ("denoiser (HunyuanVideo15Transformer3DModel)", "video_diffusion/hunyuan-video"),
     }
 )

@@ -38,7 +38,7 @@ _LLAMA_KEYS = (
 
 def general_network(files: ModelFiles, *, made_as: str, keys: Collection[str]) -> dict[str, Any]:
     """The keys of a transformer that its class takes, whether it was published under that or under the general class."""
-    config = _part(files, "transformer")
+    config = part_of(files, "transformer")
     found = config.get("_class_name", made_as)
     if found == _GENERAL:
         return _selected_keys(config, (*keys, WEIGHTS))
@@ -55,11 +55,11 @@ def network(files: ModelFiles, name: str, *, made_as: str) -> dict[str, Any]:
 
     Raises ``UsageError`` where the part is missing or of another class.
     """
-    config = _part(files, name)
+    config = part_of(files, name)
     found = config.get("_class_name", made_as)
     if found != made_as:
         raise UsageError(
-            message("{place}: a {found} is not run here.", place=_place(files, name), found=found),
+            message("{place}: a {found} is not run here.", place=place_of(files, name), found=found),
             message("A {architecture} has a {part}.", architecture=files.architecture, part=made_as),
         )
     return {key: value for key, value in config.items() if not key.startswith("_") or key == WEIGHTS}
@@ -72,9 +72,25 @@ def clip(files: ModelFiles, name: str) -> dict[str, Any]:
     return _selected_keys(config, (*_CLIP_KEYS, *(["projection_dim"] if has_projection else [])))
 
 
+CHATGLM = "chatglm"
+"""Model type of the language model that reads Kolors' prompts; ``nets/components.py`` makes it (importing that takes seconds)."""
+_CHATGLM_KEYS = (
+    "num_layers", "padded_vocab_size", "hidden_size", "ffn_hidden_size", "kv_channels", "num_attention_heads", "seq_length",
+    "layernorm_epsilon", "rmsnorm", "apply_residual_connection_post_layernorm", "post_layer_norm", "add_bias_linear",
+    "add_qkv_bias", "multi_query_attention", "multi_query_group_num", "original_rope",
+)  # fmt: skip
+
+
+def chatglm(files: ModelFiles, name: str) -> dict[str, Any]:
+    """What shapes a ChatGLM that reads prompts, whatever code its file names; sizes that it leaves out are ChatGLM3-6B's."""
+    config = _of_types(files, name, types=(CHATGLM,))
+    sizes = {"hidden_size": 4096, "padded_vocab_size": 65024}
+    return {"model_type": CHATGLM, **sizes, **_selected_keys(config, _CHATGLM_KEYS)}
+
+
 def t5(files: ModelFiles, name: str) -> dict[str, Any]:
     """What shapes a T5 or UMT5 encoder."""
-    return _selected_keys(_of_types(files, name, types=("t5", "umt5")), _T5_KEYS)
+    return _selected_keys(_of_types(files, name, types=("t5", "umt5", "mt5")), _T5_KEYS)
 
 
 def check_scale(files: ModelFiles, vae: Mapping[str, Any], *, scale: int) -> None:
@@ -83,7 +99,7 @@ def check_scale(files: ModelFiles, vae: Mapping[str, Any], *, scale: int) -> Non
     found = 2 ** (len(vae.get("block_out_channels", (64,))) - 1)
     if found != scale:
         raise UsageError(
-            message("{place}: it makes an image's side {found:g} times smaller.", place=_place(files, "vae"), found=found),
+            message("{place}: it makes an image's side {found:g} times smaller.", place=place_of(files, "vae"), found=found),
             message("Auto-encoders of {scale} are run.", scale=scale),
         )
 
@@ -97,7 +113,7 @@ def check_key(files: ModelFiles, name: str, *, key: str, found: object, wanted: 
             else message("It is run with {key} = {wanted}.", key=key, wanted=wanted)
         )
         raise UsageError(
-            message("{place}: {key} = {found}: {why}.", place=_place(files, name), key=key, found=found, why=why), hint
+            message("{place}: {key} = {found}: {why}.", place=place_of(files, name), key=key, found=found, why=why), hint
         )
 
 
@@ -112,11 +128,14 @@ def prompt_lengths(*parts: tuple[int, Mapping[str, Any]]) -> Sequence[tuple[int,
     return tuple((length, int(config["vocab_size"])) for length, config in parts)
 
 
-def _part(files: ModelFiles, name: str) -> Mapping[str, Any]:
+def part_of(files: ModelFiles, name: str) -> Mapping[str, Any]:
+    """Return a part's configuration; raises ``UsageError`` where the folder has none."""
     if name not in files.components:
         raise UsageError(
             message(
-                "{place}: it is missing, and a {architecture} needs it.", place=_place(files, name), architecture=files.architecture
+                "{place}: it is missing, and a {architecture} needs it.",
+                place=place_of(files, name),
+                architecture=files.architecture,
             ),
             message("Is the download complete?"),
         )
@@ -124,11 +143,11 @@ def _part(files: ModelFiles, name: str) -> Mapping[str, Any]:
 
 
 def _of_types(files: ModelFiles, name: str, *, types: Sequence[str]) -> Mapping[str, Any]:
-    config = _part(files, name)
+    config = part_of(files, name)
     found = config.get("model_type", types[0])
     if found not in types:
         raise UsageError(
-            message("{place}: model_type {found!r} is not run here.", place=_place(files, name), found=found),
+            message("{place}: model_type {found!r} is not run here.", place=place_of(files, name), found=found),
             message("Known: {names}.", names=", ".join(types)),
         )
     return {"model_type": found, **config}
@@ -138,5 +157,6 @@ def _selected_keys(config: Mapping[str, Any], keys: Collection[str]) -> dict[str
     return {key: config[key] for key in keys if key in config}
 
 
-def _place(files: ModelFiles, name: str) -> str:
+def place_of(files: ModelFiles, name: str) -> str:
+    """Return where a part's configuration lies."""
     return f"{files.path / name / 'config.json'}"

@@ -8,6 +8,7 @@ DiT's 28 blocks an embedder of class and timestep of its own: 750 million parame
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,6 +17,8 @@ from pydantic import Field
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case
 from aigc_bench.workloads._denoising import DenoisingWorkload, Guidance, NumSteps, Parts, freeze
+from aigc_bench.workloads._pipeline_parts import check_side, is_pipeline, pipeline_parts
+from aigc_bench.workloads._pipeline_table import IMAGES, adopt_pipeline
 from aigc_bench.workloads._pipelines import (
     check_key,
     check_scale,
@@ -300,8 +303,9 @@ class DiffusionTransformer(DenoisingWorkload):
     folders: ClassVar[Folders] = {
         "FluxPipeline": _flux_folder, "StableDiffusion3Pipeline": _sd3_folder, "PixArtAlphaPipeline": _pixart_folder,
         "PixArtSigmaPipeline": _pixart_folder, "DiTPipeline": _dit_folder,
+        **{name: functools.partial(adopt_pipeline, row=row) for name, row in IMAGES.items()},
     }  # fmt: skip
-    distilled: ClassVar[Mapping[str, str]] = {"flux": "FLUX.1"}
+    distilled: ClassVar[Mapping[str, str]] = {"flux": "FLUX.1", "flux2": "FLUX.2"}
     learns_from = ("text", "image")
     reads = ("text",)
     writes = "image"
@@ -311,8 +315,19 @@ class DiffusionTransformer(DenoisingWorkload):
         """DiT has class labels in its place."""
         return self.preset(case).config["text"] is not None
 
+    def validate(self, case: Case) -> None:
+        """As the base; raises ``UsageError`` for a resolution that an adopted auto-encoder does not divide, too."""
+        super().validate(case)
+        config = self.preset(case).config
+        if is_pipeline(config):
+            check_side(config, key="resolution", found=self.options(case).resolution)
+
     def parts(self, case: Case, setup: Setup) -> Parts:
         """Text encoders, transformer and auto-encoder of the preset."""
+        config, side = self.preset(case).config, self.options(case).resolution
+        if is_pipeline(config):
+            checkpointing = case.gradient_checkpointing
+            return pipeline_parts(setup, config=config, size=(side, side), num_frames=None, is_checkpointed=checkpointing)
         return _make(case, setup, config=self.preset(case).config, resolution=self.options(case).resolution)
 
 

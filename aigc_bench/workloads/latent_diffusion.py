@@ -17,7 +17,7 @@ from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case
 from aigc_bench.workloads._denoising import DenoisingWorkload, Guidance, NumSteps, Parts, freeze
-from aigc_bench.workloads._pipelines import check_key, check_scale, check_width, clip, network, pipeline_preset
+from aigc_bench.workloads._pipelines import CHATGLM, chatglm, check_key, check_scale, check_width, clip, network, pipeline_preset
 from aigc_bench.workloads._text import CLIP_BIG_G, CLIP_L
 from aigc_bench.workloads.base import Preset, Settings, Setup
 
@@ -176,10 +176,13 @@ def _folder(files: ModelFiles) -> Preset:
         check_key(files, "unet", key="in_channels", found=found, wanted=read, why=channels)
     check_key(files, "vae", key="latent_channels", found=vae.get("latent_channels", 4), wanted=LATENT_CHANNELS, why=channels)
     # SDXL has two, its refiner the second alone.
+    is_kolors = files.architecture == "KolorsPipeline"
     names = tuple(name for name in ("text_encoder", "text_encoder_2") if name in files.components) or ("text_encoder",)
-    texts = tuple(clip(files, name) for name in names)
+    texts = tuple(chatglm(files, name) if is_kolors else clip(files, name) for name in names)
     width = sum(text["hidden_size"] for text in texts)
-    check_width(files, "unet", unet, key="cross_attention_dim", default=1280, width=width)
+    # Kolors projects its text to the width of SDXL's.
+    key = "encoder_hid_dim" if is_kolors else "cross_attention_dim"
+    check_width(files, "unet", unet, key=key, default=1280, width=width)
     config = {"text_encoders": texts, "unet": unet, "vae": vae}
     return pipeline_preset(files, config=config, defaults={"resolution": SCALE * int(unet.get("sample_size") or 64)})
 
@@ -195,7 +198,7 @@ class LatentDiffusion(DenoisingWorkload):
     folders: ClassVar[Folders] = dict.fromkeys(
         (
             "StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline", "StableDiffusionInpaintPipeline",
-            "StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline", "StableDiffusionXLInpaintPipeline",
+            "StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline", "StableDiffusionXLInpaintPipeline", "KolorsPipeline",
         ),
         _folder,
     )  # fmt: skip
@@ -244,7 +247,9 @@ def _make(case: Case, setup: Setup, *, config: Mapping[str, Any], options: Laten
         adapt(unet, rank=options.lora_rank, dtype=setup.dtype, targets=LORA_TARGETS)
     overflows = config["vae"]["force_upcast"] and setup.dtype == torch.float16
     resolution, side = options.resolution, options.resolution // SCALE
-    vocab_size = config["text_encoders"][0]["vocab_size"]
+    first = config["text_encoders"][0]
+    is_glm = first.get("model_type") == CHATGLM
+    vocab_size, length = (first["padded_vocab_size"], 256) if is_glm else (first["vocab_size"], NUM_PROMPT_TOKENS)
     is_size_conditioned = config["unet"].get("addition_embed_type") == "text_time"
     count = _num_sizes(config)
 
@@ -256,7 +261,7 @@ def _make(case: Case, setup: Setup, *, config: Mapping[str, Any], options: Laten
         text_encoder=freeze(text_encoder, dtype=setup.dtype),
         denoiser=unet,
         autoencoder=freeze(autoencoder, dtype=torch.float32 if overflows else setup.dtype),
-        prompts=lambda batch: _prompts(setup, batch=batch, vocab_size=vocab_size),
+        prompts=lambda batch: _prompts(setup, batch=batch, length=length, vocab_size=vocab_size),
         constants=lambda batch: (sizes(batch),) if is_size_conditioned else (),
         levels=lambda batch: setup.tokens(batch, vocab_size=net.NUM_TRAIN_TIMESTEPS),
         pixels_shape=(3, resolution, resolution),
@@ -268,10 +273,10 @@ def _make(case: Case, setup: Setup, *, config: Mapping[str, Any], options: Laten
     )
 
 
-def _prompts(setup: Setup, *, batch: int, vocab_size: int) -> tuple[torch.Tensor]:
-    """Random tokens ``(batch, 77)`` below the end-of-text one, which closes each prompt."""
+def _prompts(setup: Setup, *, batch: int, length: int, vocab_size: int) -> tuple[torch.Tensor]:
+    """Random tokens ``(batch, length)``, 77 of them for CLIP, below the end-of-text one, which closes each prompt."""
     last = vocab_size - 1
-    return (setup.text(batch, NUM_PROMPT_TOKENS, vocab_size=last, closing=last),)
+    return (setup.text(batch, length, vocab_size=last, closing=last),)
 
 
 def _num_sizes(config: Mapping[str, Any]) -> int:

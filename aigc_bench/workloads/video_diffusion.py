@@ -7,6 +7,7 @@ encoded, latents of the whole video are denoised together, and decoded to frames
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,6 +17,8 @@ from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case
 from aigc_bench.workloads._denoising import DenoisingWorkload, Guidance, NumSteps, Parts, freeze
+from aigc_bench.workloads._pipeline_parts import check_side, is_pipeline, pipeline_parts
+from aigc_bench.workloads._pipeline_table import VIDEOS, adopt_pipeline
 from aigc_bench.workloads._pipelines import check_key, check_width, clip, llama, network, pipeline_preset, prompt_lengths, t5
 from aigc_bench.workloads._text import CLIP_L, T5_XXL, TINY_CLIP, TINY_T5, TINY_UMT5, UMT5_XXL, prompt_tokens
 from aigc_bench.workloads.base import Preset, Settings, Setup
@@ -166,6 +169,10 @@ def _cogvideox_folder(files: ModelFiles) -> Preset:
     text, vae = t5(files, "text_encoder"), network(files, "vae", made_as="AutoencoderKLCogVideoX")
     denoiser = network(files, "transformer", made_as="CogVideoXTransformer3DModel")
     _check_channels(files, vae.get("latent_channels", 16), key="latent_channels")
+    # The latents of a start image are read next to the video's.
+    wanted = LATENT_CHANNELS * (2 if files.architecture == "CogVideoXImageToVideoPipeline" else 1)
+    why = message("the vae's latent_channels ask for it")
+    check_key(files, "transformer", key="in_channels", found=denoiser.get("in_channels", 16), wanted=wanted, why=why)
     check_width(files, "transformer", denoiser, key="text_embed_dim", default=4096, width=text["d_model"])
     lengths = prompt_lengths((denoiser.get("max_text_seq_length", 226), text))
     config = {
@@ -255,8 +262,10 @@ class VideoDiffusion(DenoisingWorkload):
     presets: ClassVar[Mapping[str, Preset]] = _PRESETS
     networks = ("video_diffusion", "text_encoders", "flow_matching")
     folders: ClassVar[Folders] = {
-        "CogVideoXPipeline": _cogvideox_folder, "WanPipeline": _wan_folder, "WanImageToVideoPipeline": _wan_folder,
+        "CogVideoXPipeline": _cogvideox_folder, "CogVideoXImageToVideoPipeline": _cogvideox_folder,
+        "WanPipeline": _wan_folder, "WanImageToVideoPipeline": _wan_folder,
         "HunyuanVideoPipeline": _hunyuan_folder,
+        **{name: functools.partial(adopt_pipeline, row=row) for name, row in VIDEOS.items()},
     }  # fmt: skip
     distilled: ClassVar[Mapping[str, str]] = {"hunyuan-video": "HunyuanVideo"}
     learns_from = ("text", "video")
@@ -267,17 +276,22 @@ class VideoDiffusion(DenoisingWorkload):
     def validate(self, case: Case) -> None:
         """As the base; raises ``UsageError`` for lengths that the auto-encoder cannot make, too."""
         super().validate(case)
-        frames = self.options(case).num_frames
-        if frames % TIME_SCALE != 1:
-            below = frames // TIME_SCALE * TIME_SCALE + 1
+        config, options = self.preset(case).config, self.options(case)
+        if is_pipeline(config):
+            check_side(config, key="height", found=options.height)
+            check_side(config, key="width", found=options.width)
+        frames, scale = options.num_frames, config.get("time_scale", TIME_SCALE)
+        if (frames - 1) % scale:
+            below = (frames - 1) // scale * scale + 1
             raise UsageError(
                 message(
-                    "{workload}/{preset}: num_frames = {frames} is not 4 n + 1.",
+                    "{workload}/{preset}: num_frames = {frames} is not {scale} n + 1.",
                     workload=case.workload,
                     preset=case.preset,
                     frames=frames,
+                    scale=scale,
                 ),
-                message("Use {below} or {above}.", below=below, above=below + TIME_SCALE),
+                message("Use {below} or {above}.", below=below, above=below + scale),
             )
 
     def num_items(self, case: Case) -> int:
@@ -287,6 +301,10 @@ class VideoDiffusion(DenoisingWorkload):
 
     def parts(self, case: Case, setup: Setup) -> Parts:
         """Text encoder, transformer and auto-encoder of the preset."""
+        config, options = self.preset(case).config, self.options(case)
+        if is_pipeline(config):
+            size, checkpointing = (options.height, options.width), case.gradient_checkpointing
+            return pipeline_parts(setup, config=config, size=size, num_frames=options.num_frames, is_checkpointed=checkpointing)
         return _make(case, setup, config=self.preset(case).config, options=self.options(case))
 
 

@@ -227,6 +227,14 @@ def test_patches_of_two_frames_are_run(tmp_path, make_setup):
     assert run_steps(family.build(case, make_setup(case)), family, case)["finite"] is True
 
 
+@pytest.mark.parametrize("changes", [{}, {"patch_size_t": 2, "ofs_embed_dim": 64, "patch_bias": False}])
+def test_cogvideox_reads_a_start_image_next_to_the_video(tmp_path, make_setup, changes):
+    folder = write_pipeline(tmp_path, "CogVideoXPipeline", transformer={"in_channels": 32, "out_channels": 16, **changes})
+    case = case_of(_rename(folder, "CogVideoXImageToVideoPipeline"), settings={**SMALL["video_diffusion"], "num_frames": 9})
+    family = registry.load("workloads", "video_diffusion")
+    assert run_steps(family.build(case, make_setup(case)), family, case)["finite"] is True
+
+
 def test_inpainting_reads_a_mask_and_the_masked_image(tmp_path, make_setup):
     folder = _rename(write_pipeline(tmp_path, "StableDiffusionPipeline", unet={"in_channels": 9}), "StableDiffusionInpaintPipeline")
     case = case_of(folder, settings=SMALL["latent_diffusion"])
@@ -252,9 +260,8 @@ def test_the_refiner_of_sdxl_has_its_second_text_encoder_alone(tmp_path, make_se
 @pytest.mark.parametrize(
     ("pipeline", "phrase"),
     [
-        ("KolorsPipeline", "its text encoder (ChatGLM)"),
-        ("QwenImagePipeline", "its denoiser (QwenImageTransformer2DModel)"),
-        ("Flux2Pipeline", "its denoiser (Flux2Transformer2DModel)"),
+        ("StableAudioPipeline", "its denoiser (StableAudioDiTModel)"),
+        ("HunyuanVideo15Pipeline", "its denoiser (HunyuanVideo15Transformer3DModel)"),
     ],
 )
 def test_a_pipeline_that_is_not_carried_names_the_part_and_what_is_possible(tmp_path, pipeline, phrase):
