@@ -75,7 +75,7 @@ class CogVideoX(nn.Module):
         missing = -num_frames % (config.patch_size_t or 1)
         if missing:
             video = torch.cat([video, video[:, :1].expand(-1, missing, -1, -1, -1)], dim=1)
-        # CogVideoX 1.5 with a start image is told the step between its frames; its pipeline's value is 2.
+        # CogVideoX 1.5 takes the step between frames as an input where it has a start image: 2 in its pipeline.
         step = {"ofs": latents.new_full((1,), 2.0)} if config.ofs_embed_dim else {}
         predicted: torch.Tensor = self.model(video, context, timestep, image_rotary_emb=rotary or None, return_dict=False, **step)[
             0
