@@ -69,7 +69,7 @@ def _unbounded(demand: Demand) -> tuple[OptionKind, ...]:
     found: list[OptionKind] = ["cloud", "api"]
     if limits.budget_usd is None and colocation.power_w is None and colocation.num_racks is None:
         found.append("colocated")
-    if limits.budget_usd is None and site.power_w is None and site.num_racks is None:
+    if limits.budget_usd is None and site.amount("power_w") is None and site.num_racks is None:
         found.append("owned")
     return tuple(found)
 
@@ -105,7 +105,8 @@ def _uses(option: Option, demand: Demand) -> list[tuple[float, float]]:
     yearly = sum(line.usd_per_year.value for line in option.costs)
     found = [(limits.budget_usd, option.capex_usd.value), (limits.budget_usd_per_year, yearly)]
     if option.kind == "owned" and option.machine is not None:
-        found.append((site.power_w.value if site.power_w else None, option.num_servers * option.machine.peak_power_w.value))
+        power = site.amount("power_w")
+        found.append((power.value if power else None, option.num_servers * option.machine.peak_power_w.value))
         found.append((site.num_racks, float(option.num_racks or 0)))
     return [(float(limit), use) for limit, use in found if limit is not None]
 
@@ -172,8 +173,9 @@ def _limits(demand: Demand) -> list[str]:
         found.append(message("a purchase of {budget}", budget=quantity(limits.budget_usd, "usd")))
     if limits.budget_usd_per_year is not None:
         found.append(message("{budget} a year", budget=quantity(limits.budget_usd_per_year, "usd")))
-    if site.power_w is not None:
-        found.append(message("{power} of IT", power=quantity(site.power_w.value, "W")))
+    power = site.amount("power_w")
+    if power is not None:
+        found.append(message("{power} of IT", power=quantity(power.value, "W")))
     if site.num_racks is not None:
         found.append(message("{racks} racks", racks=site.num_racks) if site.num_racks != 1 else message("one rack"))
     return found

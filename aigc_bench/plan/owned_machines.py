@@ -304,9 +304,10 @@ def _rest(demand: Demand, kept: Sequence[_Kept]) -> Demand:
         watts += machine.peak_power_w.value * one.row.owned.num_servers
         fill = rack_fill(machine, demand.site)
         racks += num_racks(fill.servers if fill else None, num_servers=one.row.owned.num_servers) or 0
-    if site.power_w is not None:
-        lower = {end: max(0.0, getattr(site.power_w, end) - watts) for end in ("low", "value", "high")}
-        site = site.model_copy(update={"power_w": site.power_w.model_copy(update=lower)})
+    power = site.amount("power_w")
+    if power is not None:
+        lower = {end: max(0.0, getattr(power, end) - watts) for end in ("low", "value", "high")}
+        site = site.with_amounts({"power_w": power.model_copy(update=lower)})
     if site.num_racks is not None:
         site = site.model_copy(update={"num_racks": max(0, site.num_racks - racks)})
     return scaled_demand(demand.model_copy(update={"owned": (), "site": site}), left)

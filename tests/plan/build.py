@@ -62,12 +62,15 @@ def make_site(**changes: Any) -> Site:
         "electricity_usd_per_kwh": exact(0.2, "USD/kWh"),
         "grid_g_per_kwh": exact(400.0, "gCO2e/kWh"),
         "pue": exact(1.5, "ratio"),
-        "rack_power_w": exact(10_000.0, "W"),
-        "rack_cooling_w": exact(8_000.0, "W"),
         "inlet_rise_k": 10.0,
-        "of_factors": {"wue_l_per_kwh": exact(0.5, "L/kWh"), "wue_hot_day_ratio": exact(2.0, "ratio")},
     }
-    return Site(**{**plain, **changes})
+    amounts = {"rack_power_w": exact(10_000.0, "W"), "rack_cooling_w": exact(8_000.0, "W")}
+    water = {"wue_l_per_kwh": exact(0.5, "L/kWh"), "wue_hot_day_ratio": exact(2.0, "ratio")}
+    # Amounts that factors declare are given like fields; of_factors replaces those of water.
+    fields = {name: value for name, value in changes.items() if name in Site.model_fields and name != "of_factors"}
+    given = {name: value for name, value in changes.items() if name not in Site.model_fields}
+    merged = {**amounts, **changes.get("of_factors", water), **given}
+    return Site(**{**plain, **fields}, of_factors={name: value for name, value in merged.items() if value is not None})
 
 
 def make_demand(**changes: Any) -> Demand:

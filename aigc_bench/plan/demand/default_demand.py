@@ -15,7 +15,6 @@ from aigc_bench.core.records import Estimate, MetricRow
 from aigc_bench.plan.demand.arrival_rates import from_users
 from aigc_bench.plan.demand.site_and_limits import plant_left, with_factor_keys
 from aigc_bench.plan.records.demand import Demand, Finance, Job, Service, Site, Slo
-from aigc_bench.plan.site.cooling_fit import rack_limit_w
 from aigc_bench.plan.stats.estimates import assumed
 
 if TYPE_CHECKING:
@@ -30,8 +29,6 @@ WORKING_SHARE = assumed(
     unit="fraction",
     source=message("mean over peak rate: 8 of 24 hours on 5 of 7 days, half of the peak on average; {general}", general=GENERAL),
 )
-# sqrt(3) x 415 V x 32 A x 0.8 (continuous load of a breaker) = 18.4 kW.
-RACK_FEED = "pdu_3ph_32a"
 NIGHT_S = 8 * 3600.0
 LIFE_YEARS = 3.0
 # The published resale value of that age; it has to agree with LIFE_YEARS.
@@ -235,15 +232,10 @@ def _about(value: float, *, unit: str, of: str) -> Estimate:
 
 def default_site(catalogue: Catalogue) -> Site:
     """Return the default server room: contained air cooling, a three-phase 32 A feed per rack, world-mean tariff and grid."""
-    feed = catalogue.power[RACK_FEED].estimate()
     site = Site(
         electricity_usd_per_kwh=catalogue.electricity_price(),
         grid_g_per_kwh=catalogue.grid_intensity(),
         pue=catalogue.pue("air"),
-        rack_power_w=feed.model_copy(
-            update={"basis": "assumed", "source": message("a three-phase 32 A feed at 415 V, x 0.8; {general}", general=GENERAL)}
-        ),
-        rack_cooling_w=rack_limit_w("air", catalogue=catalogue),
     )
     return with_factor_keys(site, catalogue=catalogue)
 

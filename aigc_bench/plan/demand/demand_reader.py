@@ -35,6 +35,7 @@ from aigc_bench.plan.demand.site_and_limits import (
     in_usd,
     owned_of,
     site_of,
+    stated_keys,
 )
 from aigc_bench.plan.records.demand import Demand, Growth
 
@@ -314,7 +315,7 @@ def _whole(written: WrittenDemand) -> list[str]:
     if not names:
         problems.append(message("{whole}no load: add a [[service]], [[batch]] or [[training]]", whole=WHOLE))
     limits, site = written.constraints, written.site
-    bounds = (limits.budget_usd, limits.budget_usd_per_year, site.power_kw, site.racks)
+    bounds = (limits.budget_usd, limits.budget_usd_per_year, stated_keys(site).get("power_kw"), site.racks)
     if written.goal == "most requests" and all(one is None for one in bounds):
         problems.append(
             message(

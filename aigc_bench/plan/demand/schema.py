@@ -262,20 +262,15 @@ class WrittenDataset(Table):
 
 
 class WrittenSite(Table):
-    """``[site]``: the location of the machines; a missing key is unknown, and the factor that needs it reports that."""
+    """``[site]``: the location of the machines; a missing key is unknown, and the factor that needs it reports that.
+
+    Its keys of power, cooling, network, storage and water are declared in the files of these factors (``plan.factors``).
+    """
 
     region: str | None = documented(message("country, state or cloud region; sets tariff and grid carbon intensity"))
-    power_kw: WrittenAmount | None = documented(message("IT power of the site"), unit="kW", limits=zero_or(1e-3, 1e7))
     racks: Whole | None = documented(message("racks that fit"), unit="racks", limits=between(0, 1e6))
-    rack_kw: WrittenAmount | None = documented(
-        message("continuous rating of a rack's feed (default: three-phase 32 A)"), unit="kW", limits=between(0.01, 1e4)
-    )
-    rack_cooling_kw: WrittenAmount | None = documented(
-        message("cooling capacity per rack (default: by cooling)"), unit="kW", limits=between(0.01, 1e4)
-    )
     rack_units: Whole = documented(message("height of a rack"), unit="U", limits=between(1, 100), default=42)
     cooling: CoolingMethod = documented(message("air, rear_door, direct_liquid or immersion"), default="air")
-    inlet_c: Number | None = documented(message("highest temperature of the supplied air"), unit="degC", limits=between(1, 60))
     floor_kg_per_m2: Number | None = documented(message("floor load limit"), unit="kg/m2", limits=between(10, 1e5))
     redundancy: Literal["N", "N+1", "2N"] | None = documented(
         message("redundancy of feeds, UPS and cooling: N, N+1 or 2N (default: N for one server, else N+1)")
@@ -299,15 +294,6 @@ class WrittenSite(Table):
     )
     grid_g_per_kwh: WrittenAmount | None = documented(
         message("grid carbon intensity (default: by region)"), unit="gCO2e/kWh", limits=zero_or(0.01, 1e4)
-    )
-    uplink_gbit_per_s: WrittenAmount | None = documented(
-        message("link to the users (default: unknown)"), unit="Gbit/s", limits=zero_or(1e-6, 1e6)
-    )
-    store_tb: WrittenAmount | None = documented(
-        message("existing shared storage (default: bought)"), unit="TB", limits=zero_or(1e-6, 1e7)
-    )
-    store_gb_per_s: WrittenAmount | None = documented(
-        message("read and write bandwidth of that storage"), unit="GB/s", limits=zero_or(1e-6, 1e6)
     )
 
 

@@ -61,9 +61,10 @@ def with_factor_keys(site: Site, *, catalogue: Catalogue, stated: Mapping[str, A
     for name, key in site_keys().items():
         given = (stated or {}).get(name)
         by_default = key.default(catalogue, site) if key.default is not None and given is None else None
-        value = given.estimate(key.unit, source=STATED) if given is not None else by_default
+        stated_as = key.stored_unit or key.unit
+        value = given.estimate(stated_as, source=STATED, factor=key.scale) if given is not None else by_default
         if value is not None:
-            found[name] = value
+            found[key.stored_as] = value
     return site.model_copy(update={"of_factors": found})
 
 
@@ -76,8 +77,6 @@ def _field(key: SiteKey) -> object:
     return documented(key.meaning, unit=key.unit, limits=Range(low=key.low, high=key.high, or_zero=key.is_zero_allowed))
 
 
-# sqrt(3) x 415 V x 32 A x 0.8 (continuous load of a breaker) = 18.4 kW.
-RACK_FEED = "pdu_3ph_32a"
 YEAR_S = 365.25 * 86400.0
 # Ages with a row ``residual_fraction_*m`` in constants.csv.
 RESIDUAL_MONTHS = (24, 36, 48)
@@ -113,30 +112,18 @@ def in_usd(written: WrittenDemand, *, catalogue: Catalogue) -> WrittenDemand:
 
 def site_of(written: WrittenSite, *, catalogue: Catalogue) -> Site:
     """Return a site; raise ``UnknownNameError`` for an unknown region."""
-    # The row is a data sheet's; that this site has such a feed is an assumption.
-    feed = catalogue.power[RACK_FEED].estimate()
-    usual_feed = feed.model_copy(
-        update={"basis": "assumed", "source": message("a three-phase 32 A feed at 415 V, x 0.8; not stated")}
-    )
     site = Site(
         region=written.region,
         electricity_usd_per_kwh=_stated(written.electricity_usd_per_kwh, "USD/kWh") or catalogue.electricity_price(written.region),
         demand_charge_usd_per_kw_month=_stated(written.demand_charge_usd_per_kw_month, "USD/kW-month"),
         grid_g_per_kwh=_stated(written.grid_g_per_kwh, "gCO2e/kWh") or catalogue.grid_intensity(written.region),
         pue=_stated(written.pue, "ratio") or catalogue.pue(written.cooling),
-        power_w=_stated(written.power_kw, "W", factor=1000.0),
         num_racks=written.racks,
-        rack_power_w=_stated(written.rack_kw, "W", factor=1000.0) or usual_feed,
-        rack_cooling_w=_stated(written.rack_cooling_kw, "W", factor=1000.0) or rack_limit_w(written.cooling, catalogue=catalogue),
         rack_height_u=written.rack_units,
         cooling=written.cooling,
-        inlet_c=written.inlet_c,
         floor_kg_per_m2=written.floor_kg_per_m2,
         redundancy=written.redundancy,
         has_server_room=written.server_room,
-        egress_bits_per_s=_stated(written.uplink_gbit_per_s, "bit/s", factor=1e9),
-        store_bytes=_stated(written.store_tb, "B", factor=1e12),
-        store_bytes_per_s=_stated(written.store_gb_per_s, "B/s", factor=1e9),
     )
     return with_factor_keys(site, catalogue=catalogue, stated=stated_keys(written))
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from aigc_bench.core.messages import joined, message
 from aigc_bench.core.records import Estimate, Record
-from aigc_bench.plan.records.demand import Arrival, Demand, Site, site_keys
+from aigc_bench.plan.records.demand import Arrival, Demand, Site, stored_keys
 from aigc_bench.plan.records.machine import Machine
 from aigc_bench.plan.records.plan import Assumption
 from aigc_bench.plan.records.rules import Rules
@@ -52,7 +52,6 @@ TITLES = {
     "full_power_w": message("full power"),
     "idle_power_w": message("idle power"),
     "design_heat_w": message("design heat"),
-    "rack_power_w": message("power of a rack"),
     "active_share": message("active share"),
     "peak_factor": message("peak factor"),
     "users": message("users"),
@@ -108,7 +107,7 @@ def _walk(record: Record, *, path: tuple[str, ...]) -> Iterator[tuple[tuple[str,
 
 def title_of(path: tuple[str, ...]) -> str:
     """Return the title of a path: the quantity, and what it belongs to."""
-    of_factor = site_keys().get(path[-1]) if path[-2] == "site" else None
+    of_factor = stored_keys().get(path[-1]) if path[-2] == "site" else None
     known = of_factor.title if of_factor is not None else TITLES.get(path[-1])
     what, owner = known or re.sub(UNIT, "", path[-1]).replace("_", " "), path[-2]
     if owner in ("rules", "growth", "demand", "constraints"):

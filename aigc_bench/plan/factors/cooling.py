@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.factors._racked import racked
 from aigc_bench.plan.factors.base import Context, Factor, Limits, enough
 from aigc_bench.plan.placement.desks import heat_of_a_room
-from aigc_bench.plan.records.demand import Site
+from aigc_bench.plan.records.demand import Site, SiteKey
 from aigc_bench.plan.records.machine import Machine
 from aigc_bench.plan.records.plan import Assessment
-from aigc_bench.plan.site.cooling_fit import TAKES
+from aigc_bench.plan.site.cooling_fit import TAKES, rack_limit_w
 from aigc_bench.plan.site.power_chain import airflow_cfm, btu_per_hour, tons
-from aigc_bench.plan.stats.estimates import assumed, estimate, scaled, zero
+from aigc_bench.plan.stats.estimates import estimate, scaled, zero
+
+if TYPE_CHECKING:
+    from aigc_bench.catalog.loader import Catalogue
+
+
+RACK, INLET = "rack_cooling_w", "inlet_c"
+
+
+def _usual_limit(catalogue: Catalogue, site: Site) -> Estimate:
+    return rack_limit_w(site.cooling, catalogue=catalogue)
 
 
 class CoolingFactor(Factor):
@@ -28,9 +40,32 @@ class CoolingFactor(Factor):
     )
     source = message("ASHRAE Handbook Fundamentals (sensible heat of air); rack limits by cooling method as in the catalogue")
 
+    keys = (
+        SiteKey(
+            name="rack_cooling_kw",
+            title=message("cooling of a rack"),
+            meaning=message("cooling capacity per rack (default: by cooling)"),
+            unit="kW",
+            low=0.01,
+            high=1e4,
+            field=RACK,
+            stored_unit="W",
+            scale=1000.0,
+            default=_usual_limit,
+        ),
+        SiteKey(
+            name=INLET,
+            title=message("temperature of the supplied air"),
+            meaning=message("highest temperature of the supplied air"),
+            unit="degC",
+            low=1,
+            high=60,
+        ),
+    )
+
     def assess(self, context: Context) -> Assessment:
         """Assess the fullest rack; air that is too warm or an unsuitable cooling method leaves nothing available."""
-        heat, limit = context.machine.design_heat_w, context.site.rack_cooling_w
+        heat, limit = context.machine.design_heat_w, context.site.amount(RACK)
         # Design heat, not peak power: vendors state more heat than watts for some servers (DGX H100: 11.3 of 10.2 kW).
         found = racked(context, heat, watts="heat_w")
         required = found.required
@@ -45,7 +80,7 @@ class CoolingFactor(Factor):
         if is_too_warm(context.site, context.machine):
             why = message(
                 "supplied air is {inlet_c:g} degC, this server allows at most {limit_c:g} degC",
-                inlet_c=context.site.inlet_c,
+                inlet_c=_inlet_c(context.site),
                 limit_c=_limit_c(context),
             )
             return self.conclude(required=required, available=zero("W"), why=why, inputs=inputs | _inlet(context))
@@ -86,9 +121,16 @@ class CoolingFactor(Factor):
 
 def is_too_warm(site: Site, machine: Machine) -> bool:
     """Return whether the supplied air is warmer than an air-cooled server allows; False if either is unknown."""
-    limit = machine.inlet_limit_c
+    limit, supplied = machine.inlet_limit_c, _inlet_c(site)
     # Liquid-cooled servers are limited by their water, not by the air of the room.
-    return machine.cooling == "air" and limit is not None and site.inlet_c is not None and site.inlet_c > limit.value
+    return machine.cooling == "air" and limit is not None and supplied is not None and supplied > limit.value
+
+
+def _inlet_c(site: Site) -> float | None:
+    """Return the highest temperature of the supplied air; ``None`` if it is unknown."""
+    supplied = site.amount(INLET)
+    # The warmest air decides, as it is the warmest day that stops a server.
+    return None if supplied is None else supplied.high
 
 
 def _limit_c(context: Context) -> float:
@@ -98,8 +140,7 @@ def _limit_c(context: Context) -> float:
 def _inlet(context: Context) -> dict[str, Estimate]:
     """Return the temperatures that are compared."""
     found = {message("warmest air that the server takes"): context.machine.inlet_limit_c}
-    if context.site.inlet_c is not None:
-        found[message("supplied air")] = assumed(context.site.inlet_c, unit="degC", source=message("stated in the demand"))
+    found[message("supplied air")] = context.site.amount(INLET)
     return {name: value for name, value in found.items() if value is not None}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.factors.base import Context, Factor, Limits, enough, scarcest
-from aigc_bench.plan.records.demand import Growth, Service
+from aigc_bench.plan.records.demand import Growth, Service, SiteKey
 from aigc_bench.plan.records.machine import Pool
 from aigc_bench.plan.records.plan import Assessment
 from aigc_bench.plan.sizing.fleets import grown
@@ -16,6 +16,7 @@ BITS_PER_BYTE = 8
 LINK, UPLINK = message("link of the busiest machine"), message("uplink of the site")
 FABRIC = message("compute network of a training machine")
 JOBS = message("link of a machine while jobs run")
+OF_SITE = "egress_bits_per_s"
 Pairs = dict[str, tuple[Estimate, Estimate]]
 
 
@@ -36,6 +37,22 @@ class NetworkFactor(Factor):
         "servers they are inside the predicted throughput, between servers they are counted here"
     )
 
+    keys = (
+        SiteKey(
+            name="uplink_gbit_per_s",
+            title=message("uplink"),
+            meaning=message("link to the users (default: unknown)"),
+            unit="Gbit/s",
+            low=1e-6,
+            high=1e6,
+            is_zero_allowed=True,
+            field=OF_SITE,
+            stored_unit="bit/s",
+            scale=1e9,
+            only_own=True,
+        ),
+    )
+
     def assess(self, context: Context) -> Assessment:
         """Assess links, uplink and compute network separately; the one with least head-room counts."""
         growth = context.demand.growth
@@ -47,7 +64,7 @@ class NetworkFactor(Factor):
         inputs[message("traffic of all services")] = everything
         fed, exchanged = _of_jobs(context), _of_training(context)
         inputs |= fed | exchanged
-        link, uplink = context.machine.network_bits_per_s, context.site.egress_bits_per_s
+        link, uplink = context.machine.network_bits_per_s, context.site.amount(OF_SITE)
         pairs: Pairs = {}
         if link is not None:
             pairs |= _on_the_link(context, link, busiest, fed=fed, exchanged=exchanged)

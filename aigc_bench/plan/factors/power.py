@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.factors._racked import racked
 from aigc_bench.plan.factors.base import Context, Factor, Limits, enough, scarcest
 from aigc_bench.plan.placement.desks import outlet
+from aigc_bench.plan.records.demand import Site, SiteKey
 from aigc_bench.plan.records.plan import Assessment
 from aigc_bench.plan.stats.estimates import over, scaled, times
+
+if TYPE_CHECKING:
+    from aigc_bench.catalog.loader import Catalogue
+
+
+SITE, FEED = "power_w", "rack_power_w"
+# sqrt(3) x 415 V x 32 A x 0.8 (continuous load of a breaker) = 18.4 kW.
+USUAL_FEED = "pdu_3ph_32a"
+
+
+def _usual_feed(catalogue: Catalogue, _: Site) -> Estimate:
+    # The row is a data sheet's; that this site has such a feed is an assumption.
+    feed, source = catalogue.power[USUAL_FEED].estimate(), message("a three-phase 32 A feed at 415 V, x 0.8; not stated")
+    return feed.model_copy(update={"basis": "assumed", "source": source})
 
 
 class PowerFactor(Factor):
@@ -27,9 +44,36 @@ class PowerFactor(Factor):
         ", the server model of `validate` at its upper end; nameplate is not load (8xH100 measured 8.4 kW of 10.2 rated)"
     )
 
+    keys = (
+        SiteKey(
+            name="power_kw",
+            title=message("IT power"),
+            meaning=message("IT power of the site"),
+            unit="kW",
+            low=1e-3,
+            high=1e7,
+            is_zero_allowed=True,
+            field=SITE,
+            stored_unit="W",
+            scale=1000.0,
+        ),
+        SiteKey(
+            name="rack_kw",
+            title=message("power of a rack"),
+            meaning=message("continuous rating of a rack's feed (default: three-phase 32 A)"),
+            unit="kW",
+            low=0.01,
+            high=1e4,
+            field=FEED,
+            stored_unit="W",
+            scale=1000.0,
+            default=_usual_feed,
+        ),
+    )
+
     def assess(self, context: Context) -> Assessment:
         """Assess the rack's feed, and the power of the site where that is stated."""
-        peak, feed = context.machine.peak_power_w, context.site.rack_power_w
+        peak, feed = context.machine.peak_power_w, context.site.amount(FEED)
         found = racked(context, peak, watts="peak_w")
         inputs = {message("peak power of one server"): peak} | found.inputs | _site(context, found.everything)
         if context.is_at_desks:
@@ -38,7 +82,7 @@ class PowerFactor(Factor):
             return self.conclude(required=found.required, available=None, why=UNKNOWN, inputs=inputs)
         else:
             pairs = {message("{servers} on the fullest rack's feed", servers=found.words): (found.required, feed)}
-        site = context.site.power_w
+        site = context.site.amount(SITE)
         if site is not None:
             where = message("the site's IT power") if context.kind == "owned" else message("the power that the provider sells")
             pairs[message("all servers, switches and storage on {where}", where=where)] = (found.everything, site)
@@ -49,7 +93,7 @@ class PowerFactor(Factor):
         """Return the IT power of the site or the feed of a rack that would suffice, whichever is short."""
         table = limits.table
         # The assessment keeps only the scarcer pair; which one it was shows by its limit.
-        if found.available == limits.site.power_w:
+        if found.available == limits.site.amount(SITE):
             needs = message("{enough} for IT ({table}.power_kw)", enough=enough(found), table=table)
             return message("{needs}, accelerators with more throughput per watt, or renting would change that", needs=needs)
         return message(

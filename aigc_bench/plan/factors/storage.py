@@ -6,6 +6,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.factors.base import Context, Factor, Limits, enough, scarcest
 from aigc_bench.plan.money.kept_and_sent import lines_of
+from aigc_bench.plan.records.demand import SiteKey
 from aigc_bench.plan.records.machine import Pool
 from aigc_bench.plan.records.plan import Assessment, CostLine
 from aigc_bench.plan.site.storage_system import DRIVE_BYTES
@@ -14,6 +15,7 @@ from aigc_bench.plan.sizing.stored_data import StoredData, is_shared, server_dis
 from aigc_bench.plan.stats.estimates import counted, estimate, named, plus, scaled, times, total
 
 DAY_S = 86_400.0
+STORE = "store_bytes"
 OWN_DISKS, SHARED = message("own disks of a server"), message("shared storage")
 
 
@@ -30,6 +32,35 @@ class StorageFactor(Factor):
     )
     source = message(
         "capacity rule of the planner; checkpoint sizes as published (105 GB at 8B, 912 GB at 70B, 5.29 TB at 405B parameters)"
+    )
+
+    keys = (
+        SiteKey(
+            name="store_tb",
+            title=message("shared storage"),
+            meaning=message("existing shared storage (default: bought)"),
+            unit="TB",
+            low=1e-6,
+            high=1e7,
+            is_zero_allowed=True,
+            field=STORE,
+            stored_unit="B",
+            scale=1e12,
+            only_own=True,
+        ),
+        SiteKey(
+            name="store_gb_per_s",
+            title=message("bandwidth of shared storage"),
+            meaning=message("read and write bandwidth of that storage"),
+            unit="GB/s",
+            low=1e-6,
+            high=1e6,
+            is_zero_allowed=True,
+            field="store_bytes_per_s",
+            stored_unit="B/s",
+            scale=1e9,
+            only_own=True,
+        ),
     )
 
     def assess(self, context: Context) -> Assessment:
@@ -118,7 +149,7 @@ def _is_shared(context: Context) -> bool:
     """Return whether data lie on shared storage: as the room was planned; without a room where the site has a store."""
     if context.room is not None:
         return context.room.is_data_shared
-    if context.site.store_bytes is None:
+    if context.site.amount(STORE) is None:
         return False
     disk = server_disk_bytes(context.machine)
     # Of unknown disks nothing is assumed; the store is there.
@@ -150,9 +181,9 @@ def _disks(context: Context) -> Estimate | None:
 
 def _store(context: Context) -> Estimate:
     """Return raw bytes of shared storage: the site's and what is bought."""
-    bought = context.room.shared_bytes if context.room else 0.0
+    bought, there = context.room.shared_bytes if context.room else 0.0, context.site.amount(STORE)
     ordered = estimate(bought, unit="B", basis="modelled", source=message("raw bytes of the systems on the bill"))
-    return plus(context.site.store_bytes, ordered) if context.site.store_bytes else ordered
+    return plus(there, ordered) if there else ordered
 
 
 def _rates(context: Context) -> dict[str, Estimate]:

@@ -32,13 +32,14 @@ def rack_fill(machine: Machine, site: Site) -> RackFill | None:
     """Return the fill of a rack, or ``None`` where neither feed, cooling nor height is known."""
     fills: dict[Limit, int] = {}
     of, words = Places(), list[str]()
-    if site.rack_power_w is not None:
-        words.append(f"floor({of(site.rack_power_w)} / {of(machine.peak_power_w)})")
+    feed, cooling = site.amount("rack_power_w"), site.amount("rack_cooling_w")
+    if feed is not None:
+        words.append(f"floor({of(feed)} / {of(machine.peak_power_w)})")
         # A quotient of whole numbers must not lose a server by a rounding error.
-        fills["power"] = math.floor(site.rack_power_w.value / machine.peak_power_w.value + 1e-9)
-    if site.rack_cooling_w is not None:
-        words.append(f"floor({of(site.rack_cooling_w)} / {of(machine.design_heat_w)})")
-        fills["cooling"] = math.floor(site.rack_cooling_w.value / machine.design_heat_w.value + 1e-9)
+        fills["power"] = math.floor(feed.value / machine.peak_power_w.value + 1e-9)
+    if cooling is not None:
+        words.append(f"floor({of(cooling)} / {of(machine.design_heat_w)})")
+        fills["cooling"] = math.floor(cooling.value / machine.design_heat_w.value + 1e-9)
     if machine.rack_units:
         height = stated(site.rack_height_u, "demand.site.rack_height_u", unit="U")
         units = counted(

@@ -70,6 +70,7 @@ def room_maker(host: Host, demand: Demand, *, catalogue: Catalogue, on: date, is
     """
     rules = rules_from(catalogue)
     site = site_for("owned" if is_built else "colocated", host.machine, demand)
+    feed = site.amount("rack_power_w")
 
     def make(num_servers: int) -> Room | None:
         """Return the room of that number of servers; ``None`` for zero, and for more than one room holds."""
@@ -86,8 +87,8 @@ def room_maker(host: Host, demand: Demand, *, catalogue: Catalogue, on: date, is
             oversubscription=1.0 if any(job.mode == "train" for job in demand.jobs) else SERVING_OVERSUBSCRIPTION,
             storage=storage,
             drives_per_server=_drives(demand, host.machine, rules, num_servers),
-            rack_power_w=site.rack_power_w.value if site.rack_power_w else None,
-            rack_cooling_w=site.rack_cooling_w,
+            rack_power_w=feed.value if feed else None,
+            rack_cooling_w=site.amount("rack_cooling_w"),
             floor_kg_per_m2=site.floor_kg_per_m2,
             height_u=site.rack_height_u,
             max_racks=site.num_racks,
@@ -113,8 +114,8 @@ def storage_need(demand: Demand, *, site: Site, rules: Rules, machine: Machine, 
         return StorageNeed(raw_bytes=0.0)
     # File systems, parity and free space take the rest of raw capacity.
     raw = data.shared_bytes / rules.usable_storage.value
-    there = site.store_bytes.value if site.store_bytes else 0.0
-    missing, passes = max(0.0, raw - there), site.store_bytes_per_s
+    store, passes = site.amount("store_bytes"), site.amount("store_bytes_per_s")
+    missing = max(0.0, raw - (store.value if store else 0.0))
     # Of an existing store nothing is known to be missing.
     if missing == 0 and passes is None:
         return StorageNeed(raw_bytes=0.0, is_shared=True)

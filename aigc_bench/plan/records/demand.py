@@ -157,9 +157,9 @@ class Dataset(Record):
 class Site(Record):
     """The place of the machines. ``None`` is unknown and makes the factor's verdict unknown, never sufficient.
 
-    ``power_w`` is the power available to IT, ``num_racks`` the racks it has room for, ``demand_charge_usd_per_kw_month``
-    the price of a month's peak draw, in addition to its energy. ``of_factors`` holds the keys that factors add, by name
-    (``records.site_key``). ``redundancy`` of feeds, UPS and cooling is by the number of servers where ``None``;
+    ``num_racks`` are the racks it has room for, ``demand_charge_usd_per_kw_month`` is the price of a month's peak draw, in
+    addition to its energy. ``of_factors`` holds the amounts that factors ask of a site, each declared in its factor's file
+    (``SiteKey``). ``redundancy`` of feeds, UPS and cooling is by the number of servers where ``None``;
     ``has_server_room`` puts desktops into racks, too.
     """
 
@@ -168,23 +168,26 @@ class Site(Record):
     demand_charge_usd_per_kw_month: Estimate | None = None
     grid_g_per_kwh: Estimate
     pue: Estimate
-    power_w: Estimate | None = None
     num_racks: int | None = Field(default=None, ge=0)
-    rack_power_w: Estimate | None = None
-    rack_cooling_w: Estimate | None = None
     # The usual height of a server rack, in units of 44.45 mm.
     rack_height_u: int = 42
     cooling: CoolingMethod = "air"
-    inlet_c: float | None = None
     # No key of the file: vendors state airflow at this rise.
     inlet_rise_k: float = Field(default=DESIGN_RISE_K, gt=0)
     floor_kg_per_m2: float | None = Field(default=None, gt=0)
     redundancy: Redundancy | None = None
     has_server_room: bool = False
-    egress_bits_per_s: Estimate | None = None
-    store_bytes: Estimate | None = None
-    store_bytes_per_s: Estimate | None = None
     of_factors: Mapping[str, Estimate] = Field(default_factory=dict)
+
+    def amount(self, name: str) -> Estimate | None:
+        """Return the amount of that name that a factor declares; ``None`` where it is unknown, or unlimited."""
+        return self.of_factors.get(name)
+
+    def with_amounts(self, amounts: Mapping[str, Estimate | None], **changes: object) -> Site:
+        """Return the site with other amounts, ``None`` for unknown, and with other fields."""
+        merged = {**self.of_factors, **amounts}
+        known = {name: value for name, value in merged.items() if value is not None}
+        return self.model_copy(update={**changes, "of_factors": known})
 
 
 class Colocation(Record):
@@ -282,7 +285,8 @@ class SiteKey:
     """One amount in ``[site]``: its name in the file, its title in a plan, its meaning, its unit and the range that it takes.
 
     ``default`` returns its value at a site that does not state it; without one, a value that is not stated is unknown.
-    ``Site.of_factors`` holds the values by name, in the unit of the file.
+    ``Site.of_factors`` holds the values in SI: by ``field``, in ``stored_unit``, ``scale`` of it in one of the file's; by the name
+    and in the unit of the file where these are not given. A provider's building has none of what is ``only_own``.
     """
 
     name: str
@@ -292,9 +296,23 @@ class SiteKey:
     low: float
     high: float
     is_zero_allowed: bool = False
+    field: str = ""
+    stored_unit: str = ""
+    scale: float = 1.0
+    only_own: bool = False
     default: Callable[[Catalogue, Site], Estimate | None] | None = None
+
+    @property
+    def stored_as(self) -> str:
+        """Return the name in ``Site.of_factors``, which is the number's key in a plan, too."""
+        return self.field or self.name
 
 
 def site_keys() -> dict[str, SiteKey]:
     """Return the keys that registered factors add to a site, by name."""
     return {key.name: key for name in registry.names("factors") for key in registry.load("factors", name).keys}
+
+
+def stored_keys() -> dict[str, SiteKey]:
+    """Return the same by the name in ``Site.of_factors``."""
+    return {key.stored_as: key for key in site_keys().values()}

@@ -144,8 +144,8 @@ def _of_the_place(option: Option, machine: Machine, demand: Demand, *, times: fl
         return
     site, where = site_for(option.kind, machine, demand), table_of(option.kind)
     others_w = other_peak_w(option.room).value if option.room else 0.0
-    watts = times * (option.num_servers * machine.peak_power_w.value + others_w)
-    yield message("the power of the {where}", where=where), watts, site.power_w.value if site.power_w else None
+    watts, power = times * (option.num_servers * machine.peak_power_w.value + others_w), site.amount("power_w")
+    yield message("the power of the {where}", where=where), watts, power.value if power else None
     # A product of whole numbers is not rounded up by a rounding error.
     yield message("the racks of the {where}", where=where), math.ceil((option.num_racks or 0) * times - 1e-9), site.num_racks
 

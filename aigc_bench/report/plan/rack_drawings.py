@@ -78,7 +78,7 @@ def _drawn(racks: Sequence[Rack], bill: Bill, site: Site) -> Drawn:
 
 def limits_of(rack: Rack, bill: Bill, site: Site) -> Iterator[tuple[str, str, float | None]]:
     """Yield the use of each limit of the rack: name, words, and per cent. Equipment of unknown weight is left out."""
-    feed, heat = site.rack_power_w, site.rack_cooling_w
+    feed, heat = site.amount("rack_power_w"), site.amount("rack_cooling_w")
     unknown = {line.key for line in bill.lines if line.weight_kg is None}
     least = message("at least ") if any(one.key in unknown for one in rack.positions) else ""
     yield message("Power"), *_of(rack.peak_w, feed.value if feed else None)

@@ -129,7 +129,7 @@ def test_what_a_file_does_not_say_comes_from_the_catalogue_with_its_source(tmp_p
     chat = demand.services[0]
     assert chat.request_bytes.value == pytest.approx(800 * 4)
     assert (chat.kept_days.value, chat.slo.percentile, chat.work_cv2) == (30.0, 0.95, 1.0)
-    assert all(one.source for one in (chat.request_bytes, chat.arrival.duty, demand.site.rack_power_w) if one)
+    assert all(one.source for one in (chat.request_bytes, chat.arrival.duty, demand.site.amount("rack_power_w")) if one)
 
 
 def test_what_a_file_says_is_taken_in_si_units(tmp_path: Path) -> None:
@@ -139,12 +139,13 @@ def test_what_a_file_says_is_taken_in_si_units(tmp_path: Path) -> None:
         "[constraints]\nno_cloud = true\nvendors = ['nvidia', 'AMD']\naccelerators = ['H100', 'mi300x']\n"
     )
     demand = read(tmp_path, service("rate = 2", rest=rest))
-    site = demand.site
-    assert site.power_w is not None and site.rack_power_w is not None and site.egress_bits_per_s is not None
-    assert (site.power_w.value, site.rack_power_w.low, site.egress_bits_per_s.value) == (50_000, 10_000, 10e9)
-    assert site.store_bytes is not None and site.store_bytes.value == 2e12
-    assert site.rack_cooling_w is not None
-    assert (site.rack_cooling_w.value, site.rack_cooling_w.unit) == (catalogue().constant("rack_limit_rear_door_w").value, "W")
+    site = demand.site.of_factors
+    assert (site["power_w"].value, site["rack_power_w"].low, site["egress_bits_per_s"].value) == (50_000, 10_000, 10e9)
+    assert site["store_bytes"].value == 2e12
+    assert (site["rack_cooling_w"].value, site["rack_cooling_w"].unit) == (
+        catalogue().constant("rack_limit_rear_door_w").value,
+        "W",
+    )
     assert demand.finance.life_years == pytest.approx(4)
     assert demand.finance.residual_share == catalogue().constant("residual_fraction_48m")
     assert demand.constraints.without == ("cloud", "api")

@@ -184,7 +184,9 @@ def test_air_that_is_too_warm_or_the_wrong_medium_cools_nothing(
 ) -> None:
     limit = None if limit_c is None else exact(limit_c, "degC")
     machine = make_machine(cooling=cooling, inlet_limit_c=limit)
-    found = option_of(machine, demand=make_demand(site=make_site(inlet_c=inlet_c))).factors["cooling"]
+    found = option_of(
+        machine, demand=make_demand(site=make_site(inlet_c=None if inlet_c is None else exact(inlet_c, "degC")))
+    ).factors["cooling"]
     assert found.available is not None and (found.available.value, found.available.unit) == (available, "W")
     assert found.why == words
     told = {name: one.value for name, one in found.inputs.items() if "air" in name and "rise" not in name}

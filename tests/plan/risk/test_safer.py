@@ -20,7 +20,7 @@ from tests.plan.risk.cases import (
 @pytest.mark.parametrize(
     ("demand", "word"),
     [
-        (uncertain_demand(site=uncertain_site().model_copy(update={"power_w": exact(1e5, "W")})), "power"),
+        (uncertain_demand(site=uncertain_site().with_amounts({"power_w": exact(1e5, "W")})), "power"),
         (uncertain_demand(site=uncertain_site().model_copy(update={"num_racks": 3})), "racks"),
         (uncertain_demand(constraints=Constraints(budget_usd=1e6)), "budget_usd"),
         (uncertain_demand(constraints=Constraints(budget_usd_per_year=1e6)), "budget_usd_per_year"),
@@ -34,7 +34,7 @@ def test_more_servers_run_into_the_site_and_the_budget(demand: Demand, word: str
 
 
 def test_rented_servers_are_not_limited_by_the_site() -> None:
-    demand = uncertain_demand(site=uncertain_site().model_copy(update={"power_w": exact(1.0, "W"), "num_racks": 0}))
+    demand = uncertain_demand(site=uncertain_site().with_amounts({"power_w": exact(1.0, "W")}, num_racks=0))
     assert hindrance(an_option(demand, offer=rent_offer()), demand, more_servers=1000) is None
 
 
