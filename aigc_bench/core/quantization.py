@@ -162,24 +162,30 @@ def _bitsandbytes(table: Mapping[str, Any]) -> _Found:
 def _compressed(table: Mapping[str, Any]) -> _Found | None:
     """compressed-tensors: groups of layers, each with its weights' and its inputs' format; the first that has weights."""
     groups = table.get("config_groups")
-    parts = [part for part in groups.values() if isinstance(part, Mapping)] if isinstance(groups, Mapping) else []
-    weights = next((part["weights"] for part in parts if isinstance(part.get("weights"), Mapping)), None)
-    if weights is None:
+    parts = groups.values() if isinstance(groups, Mapping) else ()
+    part = next((part for part in parts if isinstance(part, Mapping) and isinstance(part.get("weights"), Mapping)), None)
+    if part is None:
         return None
-    inputs = next((part.get("input_activations") for part in parts if isinstance(part.get("weights"), Mapping)), None)
-    bits, is_float = _whole(weights, "num_bits", default=8), str(weights.get("type", "int")).startswith("float")
-    wide = inputs if isinstance(inputs, Mapping) else None
-    wide_bits, wide_float = (
-        (_whole(wide, "num_bits", default=8), str(wide.get("type", "int")).startswith("float")) if wide else (16, True)
-    )
-    activations = "bf16" if wide_bits > 8 else f"{'fp' if wide_float else 'int'}{wide_bits}"
-    group = _whole(weights, "group_size", default=0)
+    weights, inputs = part["weights"], part.get("input_activations")
+    bits, is_float = _scheme(weights)
+    activations, group = _activations(inputs), _whole(weights, "group_size", default=0)
     if is_float and bits == 8:
         return "fp8", 8 + (16 / group if group else 0.0), activations
     if is_float and bits == 4:
         # 16 share an e4m3 scale in NVIDIA's format, 32 an e8m0 one in the OCP's: eight bits each.
         return ("mxfp4" if group == 32 else "fp4"), 4 + 8 / (group or 16), activations
     return None if is_float else _integers(bits, group=group, activations=activations, has_zeros=weights.get("symmetric") is False)
+
+
+def _scheme(table: Mapping[str, Any]) -> tuple[int, bool]:
+    """Bits of a scheme of compressed-tensors, and whether they are of a floating-point format."""
+    return _whole(table, "num_bits", default=8), str(table.get("type", "int")).startswith("float")
+
+
+def _activations(inputs: Any) -> str:
+    """The format of the inputs of products: 16 bits where no scheme of fewer is stated."""
+    bits, is_float = _scheme(inputs) if isinstance(inputs, Mapping) and inputs else (16, True)
+    return "bf16" if bits > 8 else f"{'fp' if is_float else 'int'}{bits}"
 
 
 _ALGORITHMS: Mapping[str, _Found] = MappingProxyType(

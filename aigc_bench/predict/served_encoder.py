@@ -12,7 +12,7 @@ from aigc_bench.core.derivation import Derivation, given, record
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Estimate
-from aigc_bench.predict.closed_form.columns import NotPredictable
+from aigc_bench.predict.closed_form.columns import NotPredictable, uncalibrated
 from aigc_bench.predict.closed_form.encoder_rows import UNCALIBRATED, encoder_ranks, encoder_row
 from aigc_bench.predict.closed_form.language import ENGINE_OVERHEAD_BYTES, weight_bytes
 from aigc_bench.predict.closed_form.language_rows import format_as_served
@@ -75,10 +75,7 @@ def _answers(
             seq_len=registry.load("workloads", case.workload).options(case).seq_len,
         )
     except NotPredictable as problem:
-        raise UsageError(
-            message("{id} on {spec_id}: {problem}.", id=case.id, spec_id=spec.id, problem=problem),
-            message("See docs/method.md for what is calibrated."),
-        ) from None
+        raise uncalibrated(problem, case=case, spec=spec) from None
     # UNCALIBRATED says what the length outside of the calibrated range would say again.
     found = estimate_rows([row], calibration=calibration)[0].model_copy(update={"reasons": ()})
     latency = closed_form(found, row, unit="s", key="latency.closed_form")

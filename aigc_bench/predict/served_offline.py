@@ -20,7 +20,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.record import Record
 from aigc_bench.core.records import Case, Estimate
 from aigc_bench.predict.closed_form import forms
-from aigc_bench.predict.closed_form.columns import ModelRow, NotPredictable
+from aigc_bench.predict.closed_form.columns import ModelRow, NotPredictable, uncalibrated
 from aigc_bench.predict.closed_form.engine_options import EngineOptions, cached_bytes, reasons_of
 from aigc_bench.predict.closed_form.language import Layout, default_cache_bytes
 from aigc_bench.predict.closed_form.language_rows import CACHE_WORD, language_row, number_format_of
@@ -38,7 +38,7 @@ from aigc_bench.predict.derivations import closed_form, modelled
 from aigc_bench.predict.fitting.calibration import Calibration
 from aigc_bench.predict.fitting.grades import closed_form_grade
 from aigc_bench.predict.fitting.predictions import estimate_rows, refuse_far_outside
-from aigc_bench.predict.language.of_case import language_of
+from aigc_bench.predict.language.of_case import served_language
 from aigc_bench.predict.precisions import format_reasons, refuse_lacking_format, refuse_unsupported_part
 from aigc_bench.predict.predicted import DOES_NOT_FIT, HOST_BOUND, Grade, PredictedRow, predicted_row
 from aigc_bench.predict.published.language_models import LanguageModel
@@ -117,10 +117,7 @@ def served_offline(
         reasons += (f"{REPLICAS_IDLE}:{idle}",) if idle else ()
         reasons += (HOST_BOUND,) if _waits_for_host(served, spec, calibration=calibration) else ()
     except NotPredictable as problem:
-        raise UsageError(
-            message("{id} on {spec_id}: {problem}.", id=case.id, spec_id=spec.id, problem=problem),
-            message("See docs/method.md for what is calibrated."),
-        ) from None
+        raise uncalibrated(problem, case=case, spec=spec) from None
     largest = served.held.largest_batch or None
     for metric, answer in {**answers, "memory_allocated_peak": _memory(served.held)}.items():
         row = predicted_row(
@@ -159,17 +156,7 @@ def served_case(
 ) -> Served:
     """Return the case with its layout and what it holds; raises ``UsageError`` where the engine does not serve it."""
     refuse_served_training(case)
-    model = language_of(case)
-    if model is None:
-        raise UsageError(
-            message(
-                "{workload}/{preset}: {engine} serves language models only.",
-                workload=case.workload,
-                preset=case.preset,
-                engine=case.engine,
-            ),
-            message("Use --engine torch-eager or torch-compile."),
-        )
+    model = served_language(case)
     chosen = options or EngineOptions()
     refuse_missing_layers(chosen, model=model)
     query = _query_of(case, spec, model=model, precision=precision)

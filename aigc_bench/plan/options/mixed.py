@@ -89,28 +89,39 @@ def summed_rent(lines: Sequence[Rent]) -> Rent | None:
     """Return the rents of several kinds of instances as one: sums, and means weighted by what is paid; one alone stays."""
     if len(lines) < 2:
         return lines[0] if lines else None
-    mean, yearly = (_sum([getattr(line, name) for line in lines]) for name in ("instances_mean", "usd_per_year"))
-    at_most, paid = sum(line.instances_at_most for line in lines), [line.instances_mean.value for line in lines]
-    # Shares of what is paid, or of what is reserved where nothing is.
-    weights = paid if sum(paid) > 0 else [float(line.instances_at_most) for line in lines]
-    hourly = _weighted([line.usd_per_instance_hour for line in lines], weights)
-    accelerators = [line.accelerators_per_instance.value * weight for line, weight in zip(lines, weights, strict=True)]
+    weights = _paid_instances(lines)
+
+    def values(name: str) -> list[Estimate]:
+        return [getattr(line, name) for line in lines]
+
+    def names(name: str) -> str:
+        return _each_once(getattr(line, name) for line in lines)
+
+    mean, yearly = _sum(values("instances_mean")), _sum(values("usd_per_year"))
+    hourly = _weighted(values("usd_per_instance_hour"), weights)
+    accelerators = [size.value * weight for size, weight in zip(values("accelerators_per_instance"), weights, strict=True)]
     return Rent(
-        provider=_each_once(line.provider for line in lines) or None,
-        region=_each_once(line.region for line in lines) or None,
-        term=_each_once(line.term for line in lines),
-        instance=_each_once(line.instance for line in lines) or None,
-        accelerators_per_instance=_weighted([line.accelerators_per_instance for line in lines], weights),
-        instances_at_most=at_most,
+        provider=names("provider") or None,
+        region=names("region") or None,
+        term=names("term"),
+        instance=names("instance") or None,
+        accelerators_per_instance=_weighted(values("accelerators_per_instance"), weights),
+        instances_at_most=sum(line.instances_at_most for line in lines),
         instances_mean=mean,
         usd_per_instance_hour=hourly,
-        usd_per_accelerator_hour=_weighted([line.usd_per_accelerator_hour for line in lines], accelerators),
+        usd_per_accelerator_hour=_weighted(values("usd_per_accelerator_hour"), accelerators),
         usd_per_year=yearly,
         # Parts of one demand have the same horizon.
         instances_by_year=tuple(_sum(year) for year in zip(*(line.instances_by_year for line in lines), strict=True)),
         years=lines[0].years,
         lines=tuple(lines),
     )
+
+
+def _paid_instances(lines: Sequence[Rent]) -> list[float]:
+    """Return the weights of the lines: the instances that are paid in the mean, or the reserved ones where none is."""
+    paid = [line.instances_mean.value for line in lines]
+    return paid if sum(paid) > 0 else [float(line.instances_at_most) for line in lines]
 
 
 def _weighted(prices: Sequence[Estimate], weights: Sequence[float]) -> Estimate:

@@ -233,28 +233,28 @@ def unwanted(procurement: Procurement, host: Host, *, demand: Demand, market: Ma
         found += [why for why in (market.why_not_sold(host), why_not_at_site(country, demand.constraints)) if why is not None]
     if (reason := why_no_framework(host.spec, named=(*demand.constraints.accelerators, *market.measured))) is not None:
         found.append(reason)
+    if procurement.offer is None:
+        return tuple(found)
+    found += _unwanted_terms(procurement.offer, demand)
+    return (*found, *(unwanted_rent(procurement.offer, procurement.machine) if procurement.is_rented else ()))
+
+
+def _unwanted_terms(offer: Offer, demand: Demand) -> Iterator[str]:
+    """Yield why the terms of an offer are refused: it may be taken back, or it cannot be booked."""
     # Jobs alone restart from a checkpoint, services lose the requests in flight.
-    if procurement.offer and procurement.offer.term == "spot" and demand.services and demand.availability > SPOT_AVAILABILITY:
-        found.append(
-            message(
-                "availability: a spot instance may be taken back at any time; {availability:g} % is required. "
-                "Services need on demand or reserved; jobs alone may run on spot",
-                availability=100 * demand.availability,
-            )
+    if offer.term == "spot" and demand.services and demand.availability > SPOT_AVAILABILITY:
+        yield message(
+            "availability: a spot instance may be taken back at any time; {availability:g} % is required. "
+            "Services need on demand or reserved; jobs alone may run on spot",
+            availability=100 * demand.availability,
         )
-    if procurement.offer is not None and procurement.offer.is_index:
-        found.append(
-            message("money: {name} is a mean over offers and cannot be booked; request quotes", name=procurement.offer.name)
+    if offer.is_index:
+        yield message("money: {name} is a mean over offers and cannot be booked; request quotes", name=offer.name)
+    if offer.is_marketplace and demand.services and demand.availability >= MARKETPLACE_AVAILABILITY:
+        yield message(
+            "availability: hosts of a marketplace may leave at any time; {availability:g} % is required",
+            availability=100 * demand.availability,
         )
-    on_marketplace = procurement.offer is not None and procurement.offer.is_marketplace
-    if on_marketplace and demand.services and demand.availability >= MARKETPLACE_AVAILABILITY:
-        found.append(
-            message(
-                "availability: hosts of a marketplace may leave at any time; {availability:g} % is required",
-                availability=100 * demand.availability,
-            )
-        )
-    return (*found, *(unwanted_rent(procurement.offer, procurement.machine) if procurement.offer and procurement.is_rented else ()))
 
 
 def is_fabric(interconnect: str | None) -> bool:

@@ -61,16 +61,7 @@ def switch_for(
 
     ``None`` where the catalogue has none with a price; ``protocol`` ``None`` is a NIC that speaks both.
     """
-    priced = [
-        (item.price.mid, item)
-        for item in catalogue.network.values()
-        if item.kind == "switch"
-        and item.price
-        and (item.port_bytes_per_s or 0.0) >= bytes_per_s
-        and protocol in (None, item.protocol)
-    ]
-    rate = min((item.port_bytes_per_s or 0.0 for _, item in priced), default=0.0)
-    fits = [(usd, item) for usd, item in priced if item.port_bytes_per_s == rate]
+    fits = _slowest_switches(bytes_per_s, catalogue=catalogue, protocol=protocol)
     large = [(usd / (item.num_ports or 1), item.id, usd, item) for usd, item in fits if (item.num_ports or 0) >= MIN_PORTS]
     _, _, large_usd, best = min(large, default=(0.0, "", math.inf, None))
     # Two leaves and a spine are the least of two levels: a chassis that costs more than those is not bought for its ports.
@@ -78,6 +69,21 @@ def switch_for(
         (usd, item.id, item) for usd, item in fits if num_ports and (item.num_ports or 0) >= num_ports and usd <= 3 * large_usd
     ]
     return min(holds)[2] if holds else best
+
+
+def _slowest_switches(bytes_per_s: float, *, catalogue: Catalogue, protocol: Protocol | None) -> list[tuple[float, NetworkItem]]:
+    """Return the switches with a price whose ports have the lowest rate that is enough, each with its price in USD."""
+    priced = [
+        (item.price.mid, item)
+        for item in catalogue.network.values()
+        if item.kind == "switch" and item.price and _port_rate(item) >= bytes_per_s and protocol in (None, item.protocol)
+    ]
+    rate = min((_port_rate(item) for _, item in priced), default=0.0)
+    return [(usd, item) for usd, item in priced if item.port_bytes_per_s == rate]
+
+
+def _port_rate(item: NetworkItem) -> float:
+    return item.port_bytes_per_s or 0.0
 
 
 def compute_protocol(server: ServerSpec, *, catalogue: Catalogue) -> Protocol | None:

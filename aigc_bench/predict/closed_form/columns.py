@@ -10,13 +10,24 @@ import math
 from collections.abc import Mapping
 from typing import Literal
 
-from aigc_bench.core.records import Record
+from aigc_bench.catalog.records import AcceleratorSpec
+from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
+from aigc_bench.core.records import Case, Record
 
 Form = Literal["language", "step"]
 
 
 class NotPredictable(Exception):
     """The model does not answer, and why, in a few words that ``validate`` counts."""
+
+
+def uncalibrated(problem: NotPredictable, *, case: Case, spec: AcceleratorSpec) -> UsageError:
+    """Return the error of a case that the model does not answer on this accelerator."""
+    return UsageError(
+        message("{id} on {spec_id}: {problem}.", id=case.id, spec_id=spec.id, problem=problem),
+        message("See docs/method.md for what is calibrated."),
+    )
 
 
 class ModelRow(Record):

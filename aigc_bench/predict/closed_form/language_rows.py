@@ -96,31 +96,18 @@ _WIDE_ISLAND = 16
 
 def language_row(query: PublishedQuery, spec: AcceleratorSpec, *, layout: language.Layout | None = None) -> ModelRow:
     """The question's columns and groups, on ``layout`` or as the row states it; raises ``NotPredictable`` with the reason."""
-    is_energy = query.metric == "energy" and query.unit in ENERGY_UNITS
-    aspect = "rate" if is_energy else ASPECTS.get(query.metric) or SERVER_LATENCIES.get(query.metric)
-    if aspect is None:
-        raise NotPredictable(message("metric {metric} is not modelled for language models", metric=query.metric))
-    model = query.language or language_named(query.model)
-    if model is None:
-        raise NotPredictable(message("model {model!r} is not known", model=query.model))
+    is_energy, aspect, model = _is_energy(query), _aspect(query), _model(query)
     engine = resolve_engine(query.software)
     numbers = number_format_of(query, model)
     layout = layout or _layout(query, model, spec, engine=engine, numbers=numbers)
     asked = "energy" if is_energy else aspect
     columns = _columns(query, model, spec, engine=engine, numbers=numbers, layout=layout, aspect=asked)
-    # From one device's share of a rate to that of all.
-    offset = math.log(query.gpu_count) if "/GPU" in query.unit or query.metric.endswith("per_gpu") else 0.0
-    if query.metric.endswith("_samples") or query.metric == "request_throughput":
-        # From requests to tokens.
-        offset += math.log(columns["output_len"])
-    if query.metric == "achieved_mem_bw":
-        # Bytes/s of one device = its weights x steps/s.
-        offset -= math.log(language.reported_bytes(model, numbers) / layout.tensor)
+    # Bytes/s of one device = its weights x steps/s.
+    read = language.reported_bytes(model, numbers) / layout.tensor if query.metric == "achieved_mem_bw" else 1.0
+    offset = _units(query, output_len=columns["output_len"]) - math.log(read)
     if is_energy:
-        if spec.tdp_w is None:
-            raise NotPredictable(message("no TDP is known of the accelerator"))
         # Joules a token = TDP / (tokens/s over the share drawn): in logs the watts minus the rate, hence sign -1 below.
-        offset += math.log(spec.tdp_w * query.gpu_count) + (math.log(columns["output_len"]) if "request" in query.unit else 0.0)
+        offset += _watts(query, spec, output_len=columns["output_len"])
     track = "energy" if is_energy else "server_latency" if is_unloaded(query) else aspect
     caution = _caution(query, model, engine)
     groups = _groups(query, model, spec, engine=engine, numbers=numbers, layout=layout, columns=columns, aspect=track)
@@ -136,6 +123,39 @@ def language_row(query: PublishedQuery, spec: AcceleratorSpec, *, layout: langua
         accelerator=spec.id,
         caution=caution,
     )
+
+
+def _is_energy(query: PublishedQuery) -> bool:
+    return query.metric == "energy" and query.unit in ENERGY_UNITS
+
+
+def _aspect(query: PublishedQuery) -> str:
+    """Return what the closed form computes for the metric: of energy the rate, over which its watts are spread."""
+    found = "rate" if _is_energy(query) else ASPECTS.get(query.metric) or SERVER_LATENCIES.get(query.metric)
+    if found is None:
+        raise NotPredictable(message("metric {metric} is not modelled for language models", metric=query.metric))
+    return found
+
+
+def _model(query: PublishedQuery) -> LanguageModel:
+    model = query.language or language_named(query.model)
+    if model is None:
+        raise NotPredictable(message("model {model!r} is not known", model=query.model))
+    return model
+
+
+def _units(query: PublishedQuery, *, output_len: float) -> float:
+    """Return the logarithm from the row's unit to tokens/s of all devices: a share of one device, requests instead of tokens."""
+    of_one = "/GPU" in query.unit or query.metric.endswith("per_gpu")
+    of_requests = query.metric.endswith("_samples") or query.metric == "request_throughput"
+    return (math.log(query.gpu_count) if of_one else 0.0) + (math.log(output_len) if of_requests else 0.0)
+
+
+def _watts(query: PublishedQuery, spec: AcceleratorSpec, *, output_len: float) -> float:
+    """Return the logarithm of the TDP of all devices, times the tokens of a request where the row counts requests."""
+    if spec.tdp_w is None:
+        raise NotPredictable(message("no TDP is known of the accelerator"))
+    return math.log(spec.tdp_w * query.gpu_count) + (math.log(output_len) if "request" in query.unit else 0.0)
 
 
 def is_unloaded(query: PublishedQuery) -> bool:

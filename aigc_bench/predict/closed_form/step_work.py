@@ -105,10 +105,7 @@ def model_work(query: PublishedQuery, numbers: NumberFormat, per_device: float) 
     if model is None:
         raise NotPredictable(message("model {model!r} is not known in family {family}", model=query.model, family=query.family))
     scale, calls, branches = _scale(query, model), _calls(query), _branches(query, model)
-    # xDiT divides one item over the devices; everybody else gives each device items of its own.
-    is_split = query.family in DENOISED and resolve_engine(query.software).name == "xdit"
-    # An encoder in tensor parallel divides one batch as well.
-    ranks = query.gpu_count if is_split else int(query.layout.get("tp", 1.0)) if query.family == "bert" else 1
+    ranks = _ranks(query)
     items, passes = per_device, 3.0 if query.is_training else 1.0
     once = 0.0 if query.is_training or query.metric == "denoise_iterations" else 1.0
     flops = (model.flops * _product_growth(query, scale) + model.attention_flops * scale**2) * calls * branches
@@ -118,13 +115,12 @@ def model_work(query: PublishedQuery, numbers: NumberFormat, per_device: float) 
         flops += (query.input_len or SENTENCE_TOKENS) * model.decoder_flops if decoder_calls else 0.0
         decoder_calls = 0.0
     product, pointwise = (bytes_ * calls * branches for bytes_ in _activation_bytes(query, model, scale))
-    # Under eight-bit formats products read eight bits, the rest stays wide.
-    width = 0.5 if numbers.name in ("int8", "fp8") else numbers.activation_bytes / 2
-    weight = 2.0 if numbers.name == "amp" else numbers.weight_bytes
+    width, weight = _widths(numbers)
     params = _TRAINING_BYTES_A_PARAMETER if query.is_training else weight * calls
     devices, beams = query.gpu_count, float(query.words.get("beams") or 1)
     fused = _FUSED_SHARE if resolve_engine(query.software).name in _FUSED_ENGINES else 1.0
-    reduces = query.is_training and devices > 1
+    # A ring's all-reduce of the gradients.
+    reduced = 2 * _all_params(model) * numbers.activation_bytes * (devices - 1) / devices
     return StepWork(
         name=model.name,
         # Encoders of prompts and decoders of latents are not divided: xDiT runs them whole on one rank.
@@ -136,8 +132,7 @@ def model_work(query: PublishedQuery, numbers: NumberFormat, per_device: float) 
         # A step reads the decoder's weights once for all sequences, and the caches of each.
         decoder_bytes=decoder_calls
         * (model.decoder_params * weight + model.decoder_bytes * items * beams * numbers.activation_bytes / 2),
-        # A ring's all-reduce of the gradients.
-        reduced_bytes=2 * _all_params(model) * numbers.activation_bytes * (devices - 1) / devices if reduces else 0.0,
+        reduced_bytes=reduced if query.is_training else 0.0,
         exchanged_bytes=_exchanged(query, product * items, ranks=ranks),
         state_bytes=_all_params(model) * (16.0 if query.is_training else weight),
         kept_bytes=(product + pointwise) * width * min(items, query.layout.get("microbatch", items)),
@@ -145,6 +140,21 @@ def model_work(query: PublishedQuery, numbers: NumberFormat, per_device: float) 
         ranks=ranks,
         is_exact=bool(model.preset) and "padding" not in query.words,
     )
+
+
+def _ranks(query: PublishedQuery) -> int:
+    """Return the devices that divide one item or batch; everybody but xDiT gives each device items of its own."""
+    if query.family in DENOISED and resolve_engine(query.software).name == "xdit":
+        return query.gpu_count
+    # An encoder in tensor parallel divides one batch as well.
+    return int(query.layout.get("tp", 1.0)) if query.family == "bert" else 1
+
+
+def _widths(numbers: NumberFormat) -> tuple[float, float]:
+    """Return how wide products read activations, over 16 bits, and the bytes of a weight."""
+    # Under eight-bit formats products read eight bits, the rest stays wide.
+    width = 0.5 if numbers.name in ("int8", "fp8") else numbers.activation_bytes / 2
+    return width, 2.0 if numbers.name == "amp" else numbers.weight_bytes
 
 
 def _all_params(model: StepModel) -> float:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from aigc_bench.core import registry
+from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, OwnModel
 from aigc_bench.predict.engines import SERVED
 from aigc_bench.predict.language.describe import describe
@@ -30,6 +32,22 @@ def language_of(case: Case) -> LanguageModel | None:
     if case.workload in _SEEING and case.engine not in SERVED:
         return None
     return language_model(case.workload, case.preset, model=case.model)
+
+
+def served_language(case: Case) -> LanguageModel:
+    """Return the description of a case that a serving engine generates with; raises ``UsageError`` where it serves none such."""
+    model = language_of(case) if case.mode == "infer" else None
+    if model is None:
+        raise UsageError(
+            message(
+                "{workload}/{preset}: {engine} serves language models only.",
+                workload=case.workload,
+                preset=case.preset,
+                engine=case.engine,
+            ),
+            message("Use --engine torch-eager or torch-compile."),
+        )
+    return model
 
 
 def is_encoder(case: Case) -> bool:

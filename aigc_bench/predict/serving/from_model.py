@@ -24,7 +24,7 @@ from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Estimate, Record
-from aigc_bench.predict.closed_form.columns import NotPredictable
+from aigc_bench.predict.closed_form.columns import NotPredictable, uncalibrated
 from aigc_bench.predict.closed_form.engine_options import EngineOptions, cached_bytes, refuse_options
 from aigc_bench.predict.closed_form.language import Layout, default_cache_bytes
 from aigc_bench.predict.closed_form.language_rows import number_format_of
@@ -33,7 +33,7 @@ from aigc_bench.predict.closed_form.optioned_rows import held_besides, refuse_mi
 from aigc_bench.predict.closed_form.replica_memory import holding
 from aigc_bench.predict.engines import SERVED
 from aigc_bench.predict.fitting.calibration import Calibration, shipped_calibration
-from aigc_bench.predict.language.of_case import is_encoder, language_of
+from aigc_bench.predict.language.of_case import is_encoder, served_language
 from aigc_bench.predict.precisions import refuse_lacking_format, refuse_unsupported_part
 from aigc_bench.predict.published.name_resolution import resolve_engine
 from aigc_bench.predict.published.row import PublishedQuery
@@ -149,10 +149,7 @@ class ServiceModel:
                 options=options,
             )
         except NotPredictable as problem:
-            raise UsageError(
-                message("{id} on {spec_id}: {problem}.", id=case.id, spec_id=spec.id, problem=problem),
-                message("See docs/method.md for what is calibrated."),
-            ) from None
+            raise uncalibrated(problem, case=case, spec=spec) from None
 
     def _encoder(
         self, case: Case, spec: AcceleratorSpec, *, parallel: Mapping[str, int], precision: str | None, max_batch: int | None
@@ -167,10 +164,7 @@ class ServiceModel:
                 calibration=self._calibration,
             )
         except NotPredictable as problem:
-            raise UsageError(
-                message("{id} on {spec_id}: {problem}.", id=case.id, spec_id=spec.id, problem=problem),
-                message("See docs/method.md for what is calibrated."),
-            ) from None
+            raise uncalibrated(problem, case=case, spec=spec) from None
 
     def _traced(
         self, case: Case, spec: AcceleratorSpec, *, prompt_len: int, max_batch: int | None
@@ -252,17 +246,7 @@ def _fitting(
 
 def _query(case: Case, spec: AcceleratorSpec, *, lengths: tuple[int, int], precision: str | None) -> PublishedQuery:
     """Return the case in the form of a published row."""
-    model = language_of(case) if case.mode == "infer" else None
-    if model is None:
-        raise UsageError(
-            message(
-                "{workload}/{preset}: {engine} serves language models only.",
-                workload=case.workload,
-                preset=case.preset,
-                engine=case.engine,
-            ),
-            message("Use --engine torch-eager or torch-compile."),
-        )
+    model = served_language(case)
     return PublishedQuery(
         family="llm",
         task="infer-online",
