@@ -320,19 +320,22 @@ def _mixed(searched: Sequence[Host], found: Sequence[LoadCandidates], *, search:
     available = [host for host in searched if search.market.has(host)]
     parts: list[Option] = []
     for one in found:
-        alone = search.alone(one.workload, among=len(found))
-        costs = [cheapest_usd_per_year(one.workload, one.candidates, host=host, demand=alone.demand) for host in available]
-        # Stable sort: equal costs keep the order of the catalogue.
-        near = [available[index] for index in sorted(range(len(available)), key=costs.__getitem__)]
-        made = [alone.options_of(host, [one])[0] for host in near[:MIXED_HOSTS]]
-        accepted = [option for options in made for option in options if option.accepted]
-        if not accepted:
+        part = _cheapest_alone(one, available, search=search.alone(one.workload, among=len(found)))
+        if part is None:
             return []
-        parts.append(ranked(accepted)[0])
+        parts.append(part)
     # One kind of host for all loads is an option already.
-    if len({part.server for part in parts}) == 1:
-        return []
-    return [combined(parts)]
+    return [] if len({part.server for part in parts}) == 1 else [combined(parts)]
+
+
+def _cheapest_alone(one: LoadCandidates, available: Sequence[Host], *, search: HostSearch) -> Option | None:
+    """Return the best accepted option for one load alone, on one of the few hosts that are cheapest for it."""
+    costs = [cheapest_usd_per_year(one.workload, one.candidates, host=host, demand=search.demand) for host in available]
+    # Stable sort: equal costs keep the order of the catalogue.
+    near = [available[index] for index in sorted(range(len(available)), key=costs.__getitem__)]
+    made = [search.options_of(host, [one])[0] for host in near[:MIXED_HOSTS]]
+    accepted = [option for options in made for option in options if option.accepted]
+    return ranked(accepted)[0] if accepted else None
 
 
 def worth_mixing(mixed: Sequence[Option], others: Sequence[Option]) -> list[Option]:

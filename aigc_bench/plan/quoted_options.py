@@ -257,17 +257,25 @@ class _Market:
 
 def _market_price(quote: Quote, host: Host, search: HostSearch) -> _Market | None:
     """Return the price of the same unit in the catalogue: the median of its servers, or of the providers' rents."""
-    catalogue, day, size = search.models.catalogue, search.market.day, quote.num_accelerators
-    if not quote.is_rent:
-        # A named server is compared with itself, an unnamed one with every server of that size.
-        like = [host] if quote.server is not None else _alike(quote, catalogue) or [host]
-        known = [hardware_price(one.sheet, catalogue=catalogue, on=day) or one.machine.price_usd for one in like if one.is_for_sale]
-        if not known:
-            return None
-        middle = sorted(known, key=lambda price: price.value)[(len(known) - 1) // 2]
-        ends = {"low": min(price.low for price in known), "high": max(price.high for price in known)}
-        return _Market(usd=middle.model_copy(update=ends), of=message("the market"))
-    found = rents(host.spec, catalogue=catalogue, on=day, is_in_china=search.market.place.is_in_china)
+    return _market_rent(quote, host, search) if quote.is_rent else _market_purchase(quote, host, search)
+
+
+def _market_purchase(quote: Quote, host: Host, search: HostSearch) -> _Market | None:
+    """Return the median price of the servers like the quoted one; a named server is compared with itself."""
+    catalogue, day = search.models.catalogue, search.market.day
+    like = [host] if quote.server is not None else _alike(quote, catalogue) or [host]
+    known = [hardware_price(one.sheet, catalogue=catalogue, on=day) or one.machine.price_usd for one in like if one.is_for_sale]
+    if not known:
+        return None
+    middle = sorted(known, key=lambda price: price.value)[(len(known) - 1) // 2]
+    ends = {"low": min(price.low for price in known), "high": max(price.high for price in known)}
+    return _Market(usd=middle.model_copy(update=ends), of=message("the market"))
+
+
+def _market_rent(quote: Quote, host: Host, search: HostSearch) -> _Market | None:
+    """Return the median rent of the accelerator on the quoted terms, else on demand."""
+    size = quote.num_accelerators
+    found = rents(host.spec, catalogue=search.models.catalogue, on=search.market.day, is_in_china=search.market.place.is_in_china)
     for term, of in ((quote.term, message("the market")), ("on_demand", message("rents on demand"))):
         listed = [one.listed_usd for one in found if one.term == term and one.listed_usd is not None and not one.is_index]
         if listed:

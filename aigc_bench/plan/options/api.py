@@ -211,21 +211,26 @@ def price_per_request(service: Service, *, catalogue: Catalogue, on: date, limit
         found = ((offer, _of_model(offer, request)) for offer in every if offer.model == service.api_model)
         return next((_of_offer(one, usd, asked=True) for one, usd in found if usd is not None), None)
     sold = _allowed(service, limits, catalogue=catalogue, on=on)
-    asked = _open_name(service)
+    by_unit = [offer for offer in sold if item == "token" or offer.unit == UNIT_OF.get(item or "")]
     # The first group that sells it: a host of the same model says more than the median of the market.
-    for offers, whose in _nearest(service, [offer for offer in sold if item == "token" or offer.unit == UNIT_OF.get(item or "")]):
-        usd = market_price(offers, request)
-        if usd is not None:
-            priced = [offer for offer in offers if _of_model(offer, request) is not None]
-            hosts = sorted({offer.provider for offer in priced})
-            host = hosts[0] if len(hosts) == 1 else message("median of {count} providers", count=len(hosts))
-            return Quote(
-                usd=usd,
-                whose=message("{host}, {whose}", host=host, whose=whose),
-                offer=priced[0] if len(priced) == 1 else None,
-                asked=all(offer.open_model == asked is not None for offer in priced),
-            )
-    return None
+    groups = (_of_group(offers, whose, request, asked=_open_name(service)) for offers, whose in _nearest(service, by_unit))
+    return next((quote for quote in groups if quote is not None), None)
+
+
+def _of_group(offers: Sequence[ApiOffer], whose: str, request: Consumption, *, asked: str | None) -> Quote | None:
+    """Return the median price of a group of offers; ``None`` where none of them sells the request."""
+    usd = market_price(offers, request)
+    if usd is None:
+        return None
+    priced = [offer for offer in offers if _of_model(offer, request) is not None]
+    hosts = sorted({offer.provider for offer in priced})
+    host = hosts[0] if len(hosts) == 1 else message("median of {count} providers", count=len(hosts))
+    return Quote(
+        usd=usd,
+        whose=message("{host}, {whose}", host=host, whose=whose),
+        offer=priced[0] if len(priced) == 1 else None,
+        asked=all(offer.open_model == asked is not None for offer in priced),
+    )
 
 
 def _nearest(service: Service, sold: Sequence[ApiOffer]) -> Iterator[tuple[list[ApiOffer], str]]:
@@ -284,24 +289,25 @@ def _questions(service: Service, quote: Quote, *, catalogue: Catalogue) -> tuple
     return is_served, words
 
 
+def _over_budget(opex: Estimate, limit: float | None) -> list[str]:
+    """Return why the cost of a year is refused, if it is."""
+    if limit is None or opex.value <= limit:
+        return []
+    return [
+        message(
+            "money: {opex} a year is above constraints.budget_usd_per_year = {limit}; {cheaper}",
+            opex=quantity(opex.value, "usd"),
+            limit=quantity(limit, "usd"),
+            cheaper=CHEAPER,
+        )
+    ]
+
+
 def _option(demand: Demand, quotes: Mapping[str, Quote], *, reasons: Sequence[str], catalogue: Catalogue) -> Option:
     by_name = {service.name: service for service in demand.services}
     lines = [_line(by_name[name], quote, demand) for name, quote in quotes.items()]
     opex = named(total([line.usd_per_year for line in lines], unit="usd/year"), message("sum of the lines"))
-    limit = demand.constraints.budget_usd_per_year
-    is_over = limit is not None and opex.value > limit
-    over_budget = (
-        [
-            message(
-                "money: {opex} a year is above constraints.budget_usd_per_year = {limit}; {cheaper}",
-                opex=quantity(opex.value, "usd"),
-                limit=quantity(limit, "usd"),
-                cheaper=CHEAPER,
-            )
-        ]
-        if is_over
-        else []
-    )
+    over_budget = _over_budget(opex, demand.constraints.budget_usd_per_year)
     judged_quotes = [_questions(by_name[name], quote, catalogue=catalogue) for name, quote in quotes.items()]
     open_questions = [text for _, words in judged_quotes for text in words]
     factors = _factors(demand)

@@ -59,15 +59,14 @@ def growth_path(option: Option, context: ScenarioContext, *, catalogue: Catalogu
         return None
     ends, ratio = _year_ends(growth.horizon_years), catalogue.constant("hardware_price_ratio_per_year")
     found = [_purchased(part, context, ends=ends, ratio=ratio, catalogue=catalogue) for part in parts]
-    staged, at_once = [one.staged for one in found if one.staged], [one.at_once for one in found if one.at_once]
     years = tuple(_year(at, found, context, end=end) for at, end in enumerate(ends))
     return GrowthPath(
         years=years,
-        staged_usd=_of_years(_sum([flow.tco_usd for flow in staged]), [one.staged_usd for one in years]),
-        at_once_usd=_of_years(_sum([flow.tco_usd for flow in at_once]), [one.at_once_usd for one in years]),
+        staged_usd=_of_years([one.staged for one in found], [one.staged_usd for one in years]),
+        at_once_usd=_of_years([one.at_once for one in found], [one.at_once_usd for one in years]),
         rent_usd=_added([one.rent_usd for one in years]),
         price_ratio=ratio,
-        note=NOTE if staged else NO_PURCHASE,
+        note=NOTE if any(one.staged for one in found) else NO_PURCHASE,
     )
 
 
@@ -194,8 +193,9 @@ def _cash(part: Option, needed: Sequence[int], demand: Demand, ratio: Estimate, 
     )
 
 
-def _of_years(whole: Estimate | None, years: Sequence[Estimate | None]) -> Estimate | None:
+def _of_years(flows: Sequence[CashFlow | None], years: Sequence[Estimate | None]) -> Estimate | None:
     """Return the cash flow of all years, which is explained as the sum of the years."""
+    whole = _sum([flow.tco_usd for flow in flows if flow])
     of = Places()
     words = of.plus(year for year in years if year is not None)
     return None if whole is None else record(whole, Derivation(words, tuple(of.inputs), message("sum of the years")))

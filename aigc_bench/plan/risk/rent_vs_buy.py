@@ -21,6 +21,7 @@ Owned machines can serve ``1 / mean utilisation`` of the planned volume.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -147,11 +148,6 @@ def rent_vs_buy(plan: Plan) -> RentVsBuy | None:
     own = next((one for one in accepted if one.kind in ("owned", "colocated")), None)
     if own is None or own.machine is None or own.num_servers == 0:
         return None
-    rivals: dict[str, Option] = {}
-    for one in accepted:
-        if one.kind in ("cloud", "api"):
-            # Options come by rank, so the first of a term is its cheapest.
-            rivals.setdefault(one.term, one)
     whole = plus(*(line.usd_per_year for line in own.costs))
     rising = _rising(own)
     fixed = named(bounded(_less(whole, rising)), message("sum of the lines less the volume-dependent part"))
@@ -161,8 +157,18 @@ def rent_vs_buy(plan: Plan) -> RentVsBuy | None:
         fixed_usd_per_year=fixed,
         rising_usd_per_year=rising,
         capacity=capacity,
-        rivals=tuple(_rival(one, fixed=fixed, rising=rising, capacity=capacity) for one in rivals.values()),
+        rivals=tuple(_rival(one, fixed=fixed, rising=rising, capacity=capacity) for one in _rivals(accepted)),
     )
+
+
+def _rivals(accepted: Sequence[Option]) -> list[Option]:
+    """Return the cheapest rent of each term, and the cheapest API."""
+    found: dict[str, Option] = {}
+    for one in accepted:
+        if one.kind in ("cloud", "api"):
+            # Options come by rank, so the first of a term is its cheapest.
+            found.setdefault(one.term, one)
+    return list(found.values())
 
 
 def _rising(own: Option) -> Estimate:

@@ -189,10 +189,7 @@ def _fill(line: BillLine, *, spaces: list[_Space], limits: RackLimits, count: in
     if not left or line.rack_units is None:
         return left, None
     for space in [space for space in spaces if space.cooling == line.cooling and space.height_u == limits.height_u]:
-        # Pieces of a line are identical: the first refusal holds for all of them.
-        while left and space.refuses(line) is None:
-            space.add(line)
-            left -= 1
+        left = _packed(line, left, space)
     while left:
         if limits.max_racks is not None and len(spaces) >= limits.max_racks:
             return left, "racks"
@@ -201,11 +198,18 @@ def _fill(line: BillLine, *, spaces: list[_Space], limits: RackLimits, count: in
         # What does not fit an empty rack fits none.
         if refusal is not None:
             return left, refusal
-        while left and space.refuses(line) is None:
-            space.add(line)
-            left -= 1
+        left = _packed(line, left, space)
         spaces.append(space)
     return 0, None
+
+
+def _packed(line: BillLine, left: int, space: _Space) -> int:
+    """Put as many pieces of a line into a rack as it takes; return the rest."""
+    # Pieces of a line are identical: the first refusal holds for all of them.
+    while left and space.refuses(line) is None:
+        space.add(line)
+        left -= 1
+    return left
 
 
 def _new_space(line: BillLine, *, limits: RackLimits) -> _Space:
