@@ -47,8 +47,9 @@ _FORMATS: Mapping[str, NumberFormat] = MappingProxyType(
     {
         row.name: row
         for row in (
-            # NVFP4: weights in four bits and a scale of eight for every sixteen: 4.5 bits.
-            NumberFormat(name="fp4", compute=("fp4", "fp8", "bf16", "fp16"), weight_bytes=0.5625),
+            # NVFP4: weights in four bits and a scale of eight for every sixteen: 4.5 bits. Parts without its units widen the
+            # weights to sixteen bits in the kernel (vLLM's and SGLang's Marlin).
+            NumberFormat(name="fp4", compute=("fp4", "bf16", "fp16"), weight_bytes=0.5625),
             # OCP's MX: a scale of eight bits for every thirty-two, 4.25 bits.
             NumberFormat(name="mxfp4", compute=("fp8", "bf16", "fp16"), weight_bytes=0.53125),
             NumberFormat(name="int4", compute=("bf16", "fp16", "fp32"), weight_bytes=0.56),
