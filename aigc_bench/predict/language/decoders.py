@@ -12,6 +12,7 @@ from aigc_bench.predict.language.layer_kinds import (
     COMPRESSED,
     HEAVILY,
     SLIDING,
+    WINDOWED,
     expert_layers,
     mixer_kinds,
     named_layers,
@@ -69,7 +70,7 @@ def groups_of(c: Configuration, traits: Traits, *, kept: Mapping[int, int] | Non
     known = kept or {}
     # What a compressed token keeps is no row of a projection.
     layers = Counter(
-        (kind, has_experts, None if kind in (COMPRESSED, HEAVILY) else known.get(index))
+        (kind, has_experts, None if kind in (COMPRESSED, HEAVILY, WINDOWED) else known.get(index))
         for index, (kind, has_experts) in enumerate(zip(mixer_kinds(c), expert_layers(c), strict=True))
     )
     return tuple(

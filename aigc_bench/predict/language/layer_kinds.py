@@ -9,8 +9,9 @@ from aigc_bench.predict.language.configuration import Configuration
 
 FULL, SLIDING, LINEAR, NONE, BOTH = "full", "sliding", "linear", "none", "both"
 """Kinds of mixer: whole context, a window of it, a state of constant size, no mixer at all, attention next to a state."""
-COMPRESSED, HEAVILY = "compressed", "heavily_compressed"
-"""Attention to entries that stand for a few tokens each, chosen by an indexer, or for many tokens each (DeepSeek-V4)."""
+COMPRESSED, HEAVILY, WINDOWED = "compressed", "heavily_compressed", "windowed"
+"""Attention to a window, and to entries that stand for a few tokens each, chosen by an indexer, for many tokens each, or to none
+(DeepSeek-V4)."""
 _KINDS: Mapping[str, str] = MappingProxyType(
     {
         "full_attention": FULL,
@@ -29,6 +30,10 @@ _KINDS: Mapping[str, str] = MappingProxyType(
         "mlp": NONE,
     }
 )
+_RATIOS: Mapping[object, str] = MappingProxyType(
+    {0: "sliding_attention", 4: "compressed_sparse_attention", 128: "heavily_compressed_attention"}
+)
+"""DeepSeek-V4's published files write a layer as the tokens that an entry of its cache stands for, 0 for a window alone."""
 _LETTERS: Mapping[str, str] = MappingProxyType({"M": "mamba", "*": "attention", "-": "mlp", "E": "moe"})
 """Nemotron-H writes its layers as one letter each."""
 _STATE_ONLY = ("mamba", "mamba2", "falcon_mamba", "rwkv", "xlstm")
@@ -59,6 +64,10 @@ def named_layers(c: Configuration) -> list[str]:
     listed = c.get("layer_types")
     if isinstance(listed, list) and listed:
         return [str(one) for one in listed]
+    ratios = c.get("compress_ratios")
+    if c.model_type == "deepseek_v4" and isinstance(ratios, list) and len(ratios) >= c.number("num_hidden_layers"):
+        # The last ones are those of the layers that predict further tokens.
+        return [_RATIOS.get(one, "full_attention") for one in ratios[: c.number("num_hidden_layers")]]
     pattern = c.get("hybrid_override_pattern")
     if isinstance(pattern, str) and pattern:
         return [_LETTERS.get(letter, "mlp") for letter in pattern]
@@ -74,7 +83,8 @@ def named_layers(c: Configuration) -> list[str]:
 
 def mixer_kinds(c: Configuration) -> list[str]:
     """Return the kind of mixer of each layer."""
-    return [_KINDS.get(name, FULL) for name in named_layers(c)]
+    kinds = [_KINDS.get(name, FULL) for name in named_layers(c)]
+    return [WINDOWED if kind == SLIDING else kind for kind in kinds] if c.model_type == "deepseek_v4" else kinds
 
 
 def window_of(c: Configuration) -> int:

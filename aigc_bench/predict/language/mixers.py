@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from aigc_bench.core.records import Record
 from aigc_bench.predict.language.configuration import Configuration
-from aigc_bench.predict.language.layer_kinds import BOTH, COMPRESSED, HEAVILY, LINEAR, NONE
+from aigc_bench.predict.language.layer_kinds import BOTH, COMPRESSED, HEAVILY, LINEAR, NONE, WINDOWED
 from aigc_bench.predict.language.traits import Traits
 
 _STATE_FLOPS = 4.0
@@ -39,7 +39,7 @@ def mixer(c: Configuration, traits: Traits, kind: str) -> Mixer:
         return Mixer()
     if kind == LINEAR:
         return _state(c)
-    if kind in (COMPRESSED, HEAVILY):
+    if kind in (COMPRESSED, HEAVILY, WINDOWED):
         return compressed_attention(c, kind)
     own = latent_attention(c) if c.number("kv_lora_rank", 0) else attention(c, traits)
     return _together(own, _state(c)) if kind == BOTH else own
@@ -118,10 +118,12 @@ def compressed_attention(c: Configuration, kind: str) -> Mixer:
     entries. Parameters are those of the built model.
     """
     width, rates = c.number("head_dim"), c.get("compress_rates") or {}
-    rate = int(rates.get(_COMPRESSED_AS[kind]) or _COMPRESSION[kind])
     # Scores and weighted values: 2 FLOPs each for every element of a head and entry read.
     flops = 4.0 * c.number("num_attention_heads") * width
     window = c.number("sliding_window", 0)
+    if kind == WINDOWED:
+        return Mixer(state_elements=window * width, state_flops=flops * window)
+    rate = int(rates.get(_COMPRESSED_AS[kind]) or _COMPRESSION[kind])
     is_indexed = kind == COMPRESSED
     index_heads, index_width = (c.number(key, 0) if is_indexed else 0 for key in ("index_n_heads", "index_head_dim"))
     return Mixer(
