@@ -85,6 +85,9 @@ def _caveats(best: RecommendationView) -> Iterator[str]:
 def _loads(best: RecommendationView) -> Iterator[str]:
     for load in best.loads:
         yield from wrapped(message("{name}: {setting}", name=load.name, setting=_setting(load)), indent=2)
+    for name, words in best.chains:
+        for text in words:
+            yield from wrapped(message("{name}: {text}", name=name, text=text), indent=2)
 
 
 def _setting(load: LoadRow) -> str:

@@ -135,6 +135,12 @@ def _to_search(demand: Demand, *, catalogue: Catalogue, accelerators: Sequence[s
     return [host for host, why in judged if why is None], refused
 
 
+def hosts_of(demand: Demand, *, catalogue: Catalogue, accelerators: Sequence[str] = ()) -> list[Host]:
+    """Return the hosts that a demand allows, of ``accelerators`` where they are given."""
+    known = [host for host in hosts(catalogue) if not accelerators or host.spec.id in accelerators]
+    return [host for host in known if allowed(host.spec, demand.constraints) is None]
+
+
 def newest_day(catalogue: Catalogue) -> date:
     """Return the last day for which the catalogue has a rent."""
     # Only rents dated to the day; a month or year names no last day.
@@ -376,6 +382,8 @@ def only(demand: Demand, workload: Service | Job) -> Demand:
             "jobs": (workload,) if isinstance(workload, Job) else (),
             # Data sets are stored once, so only one part may count them.
             "datasets": demand.datasets if is_first else (),
+            # An index lies in the memory of one part's servers.
+            "chains": demand.chains if is_first else (),
         }
     )
 

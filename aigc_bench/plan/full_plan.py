@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from aigc_bench.core.collection import uncollected
+from aigc_bench.plan.chain_budgets import with_budgets
 from aigc_bench.plan.hardware.measured_runs import MeasuredMachine, left_out
 from aigc_bench.plan.most_requests import most_requests
 from aigc_bench.plan.owned_machines import plan_with_owned
@@ -50,6 +51,7 @@ def _full_plan(
     measured: Sequence[MeasuredMachine],
     seed: int,
 ) -> Plan:
+    demand = with_budgets(demand, catalogue=catalogue, on=on, accelerators=accelerators, measured=measured)
     # One function for the plan and for planning an option again after its replay, so that both see the same inputs.
     planned = partial(plan_demand, catalogue=catalogue, on=on, measured=measured, seed=seed)
     chosen = accelerators

@@ -22,6 +22,13 @@ from aigc_bench.core.errors import AigcBenchError, UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.core.toml_file import check, check_kind, inner_record
 from aigc_bench.plan.demand.arrival_rates import read_arrivals
+from aigc_bench.plan.demand.chains import (
+    Expanded,
+    expanded_post_training,
+    expanded_rag,
+    post_training_chain,
+    rag_chain,
+)
 from aigc_bench.plan.demand.quotes import quote_of, repeated_names
 from aigc_bench.plan.demand.schema import WrittenDemand, WrittenService
 from aigc_bench.plan.demand.served_options import with_context
@@ -37,7 +44,8 @@ from aigc_bench.plan.demand.site_and_limits import (
     site_of,
     stated_keys,
 )
-from aigc_bench.plan.records.demand import Demand, Growth
+from aigc_bench.plan.records.chains import Chain
+from aigc_bench.plan.records.demand import Demand, Growth, Service
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
@@ -189,6 +197,9 @@ def _convert(written: WrittenDemand, *, catalogue: Catalogue, folder: Path) -> t
     # Amounts in another currency become USD before anything reads them.
     written = next(iter(attempts.make("finance", partial(in_usd, written, catalogue=catalogue))), written)
 
+    plain, life_s = written, written.finance.life
+    written = _with_chains(written, attempts)
+
     def times_of(name: str) -> list[float]:
         """Return the arrival times in seconds of a trace next to the demand file."""
         return read_arrivals(folder / name)
@@ -219,6 +230,7 @@ def _convert(written: WrittenDemand, *, catalogue: Catalogue, folder: Path) -> t
     colocation = attempts.make("colocation", lambda: colocation_of(written.colocation, catalogue=catalogue))
     finance = attempts.make("finance", lambda: finance_of(written.finance, catalogue=catalogue))
     constraints = attempts.make("constraints", lambda: constraints_of(written.constraints, catalogue=catalogue))
+    chains = _chains(plain, services, life_s=life_s) if not attempts.problems else ()
     attempts.problems += [*_whole(written), *(f"{WHOLE}{problem}" for problem in repeated_names(quotes))]
     if attempts.problems:
         return None, attempts.problems
@@ -226,8 +238,9 @@ def _convert(written: WrittenDemand, *, catalogue: Catalogue, folder: Path) -> t
     demand = Demand(
         name=written.name,
         goal=written.goal,
-        services=tuple(services),
+        services=_joined_arrivals(services, chains),
         jobs=tuple(jobs),
+        chains=chains,
         datasets=tuple(datasets),
         quotes=tuple(quotes),
         owned=tuple(owned),
@@ -239,6 +252,35 @@ def _convert(written: WrittenDemand, *, catalogue: Catalogue, folder: Path) -> t
         availability=written.availability,
     )
     return demand, []
+
+
+def _with_chains(written: WrittenDemand, attempts: _Attempts) -> WrittenDemand:
+    """Return the demand with the services, jobs and data that its chains are made of."""
+    made: list[Expanded] = []
+    for number, rag in enumerate(written.rag, start=1):
+        made += attempts.make(f"rag {number} ({rag.name})", partial(expanded_rag, rag))
+    for number, run in enumerate(written.post_training, start=1):
+        expand = partial(expanded_post_training, run, life_s=written.finance.life)
+        made += attempts.make(f"post_training {number} ({run.name})", expand)
+    return written.model_copy(
+        update={
+            "service": (*written.service, *(one for part in made for one in part.services)),
+            "batch": (*written.batch, *(one for part in made for one in part.batches)),
+            "training": (*written.training, *(one for part in made for one in part.trainings)),
+            "dataset": (*written.dataset, *(one for part in made for one in part.datasets)),
+        }
+    )
+
+
+def _chains(written: WrittenDemand, services: Sequence[Service], *, life_s: float) -> tuple[Chain, ...]:
+    rags = [rag_chain(one, services) for one in written.rag]
+    return (*rags, *(post_training_chain(one, life_s=life_s) for one in written.post_training))
+
+
+def _joined_arrivals(services: Sequence[Service], chains: Sequence[Chain]) -> tuple[Service, ...]:
+    """Return the services, those of a chain with the chain whose requests they share."""
+    of = {stage: chain.name for chain in chains for stage in chain.stages}
+    return tuple(one.model_copy(update={"chain": of[one.name]}) if one.name in of else one for one in services)
 
 
 def _growth(written: WrittenDemand) -> Growth | None:
@@ -313,7 +355,9 @@ def _whole(written: WrittenDemand) -> list[str]:
             )
         )
     if not names:
-        problems.append(message("{whole}no load: add a [[service]], [[batch]] or [[training]]", whole=WHOLE))
+        problems.append(
+            message("{whole}no load: add a [[service]], [[batch]], [[training]], [[rag]] or [[post_training]]", whole=WHOLE)
+        )
     limits, site = written.constraints, written.site
     bounds = (limits.budget_usd, limits.budget_usd_per_year, stated_keys(site).get("power_kw"), site.racks)
     if written.goal == "most requests" and all(one is None for one in bounds):

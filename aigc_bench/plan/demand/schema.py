@@ -17,12 +17,10 @@ from aigc_bench.plan.demand.amounts import (
     YEAR_S,
     Duration,
     Flag,
-    LatencyBound,
     LongDuration,
     Names,
     Number,
     Table,
-    TokenBound,
     Whole,
     WrittenAmount,
     between,
@@ -30,7 +28,9 @@ from aigc_bench.plan.demand.amounts import (
     lasting,
     zero_or,
 )
+from aigc_bench.plan.demand.chains_schema import WrittenPostTraining, WrittenRag
 from aigc_bench.plan.demand.serving_schema import WrittenEngineOptions
+from aigc_bench.plan.demand.slo_schema import WrittenSlo
 from aigc_bench.plan.demand.supply_schema import WrittenOwned, WrittenQuote
 from aigc_bench.plan.records.demand import CoolingMethod, Goal, OptionKind, RiskMeasure
 
@@ -55,20 +55,6 @@ class Named(Table):
             missing = " and ".join(key for key, given in (("workload", workload), ("preset", preset)) if not given)
             raise ValueError(message("{missing} missing; give workload and preset, or model = PATH of your own", missing=missing))
         return self
-
-
-class WrittenSlo(Table):
-    """``[service.slo]``: the latency bounds, and the share of requests that must meet them."""
-
-    ttft: TokenBound | None = documented(message("TTFT bound: time to the first token"), limits=lasting(1e-6, 30 * DAY_S))
-    tpot: TokenBound | None = documented(message("TPOT bound: time per further token"), limits=lasting(1e-6, DAY_S))
-    latency: LatencyBound | None = documented(
-        message("latency bound: time to the last byte of the response"), limits=lasting(1e-6, 365 * DAY_S)
-    )
-    # Below 100: a queue's wait has an exponential tail, so no fleet keeps a bound for every request.
-    percentile: Number = documented(
-        message("share of requests that must meet the SLO"), unit="%", limits=between(1, 99.99), default=95.0
-    )
 
 
 class WrittenService(Named):
@@ -404,6 +390,8 @@ class WrittenDemand(Table):
     service: tuple[WrittenService, ...] = documented("services", default=())
     batch: tuple[WrittenBatch, ...] = documented(message("batch jobs"), default=())
     training: tuple[WrittenTraining, ...] = documented(message("training and fine-tuning jobs"), default=())
+    rag: tuple[WrittenRag, ...] = documented(message("retrieval-augmented generation"), default=())
+    post_training: tuple[WrittenPostTraining, ...] = documented(message("training by reinforcement"), default=())
     dataset: tuple[WrittenDataset, ...] = documented(message("stored data sets"), default=())
     owned: tuple[WrittenOwned, ...] = documented(message("machines that are there already"), default=())
     quote: tuple[WrittenQuote, ...] = documented(message("vendors' quotes"), default=())

@@ -16,8 +16,9 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Estimate, Mode, OwnModel, Setting
 from aigc_bench.plan.demand.amounts import Amount
 from aigc_bench.plan.demand.arrival_rates import from_hourly, from_rate, from_times, from_users, usual_duty
-from aigc_bench.plan.demand.schema import WrittenBatch, WrittenService, WrittenSlo, WrittenTraining
+from aigc_bench.plan.demand.schema import WrittenBatch, WrittenService, WrittenTraining
 from aigc_bench.plan.demand.served_options import conversation_of, most_tokens_of, options_of, refuse_beyond_context
+from aigc_bench.plan.demand.slo_schema import WrittenSlo
 from aigc_bench.plan.records.demand import Arrival, Autoscaling, Checkpoints, Job, Service, Slo
 from aigc_bench.plan.stats.estimates import assumed, named, over, times
 from aigc_bench.predict.engines import SERVED

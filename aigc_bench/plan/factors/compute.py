@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import digits
+from aigc_bench.plan.factors._vector_search import cores_left
 from aigc_bench.plan.factors.base import Context, Factor, Limits, enough, judge, scarcest
 from aigc_bench.plan.records.machine import Capability, Pool
 from aigc_bench.plan.records.plan import Assessment
@@ -71,6 +72,7 @@ class ComputeFactor(Factor):
         pairs = {message("machines"): (pool.required_machines, pool.available_machines)}
         host_cores, cores = context.machine.host_cores, cores_needed(context.capability(load) for load in context.loads_of(pool))
         why = _why(context, pool)
+        host_cores = None if host_cores is None else cores_left(context, host_cores)
         if host_cores is not None and cores is not None:
             fed = over(times(pool.available_machines, host_cores, unit="cores"), cores, unit=self.unit)
             # An accelerator that waits for its CPU cores counts only for the share that they can feed.

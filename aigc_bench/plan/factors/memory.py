@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
+from aigc_bench.plan.factors._vector_search import index_bytes
 from aigc_bench.plan.factors.base import Context, Factor, Limits, enough, scarcest
 from aigc_bench.plan.records.machine import Capability, Load, Pool
 from aigc_bench.plan.records.plan import Assessment
@@ -32,7 +33,7 @@ class MemoryFactor(Factor):
         inputs = {message("usable share"): context.rules.usable_memory}
         pairs = {}
         for place, size in zip(PLACES, (context.machine.host_memory_bytes, context.machine.device_memory_bytes), strict=True):
-            required = _fullest(context, place)
+            required = _required(context, place)
             if required is not None:
                 inputs[_required_name(place)] = required
             # The host's memory is unknown where no data sheet states it; then the device alone is judged.
@@ -58,6 +59,13 @@ class MemoryFactor(Factor):
         return message(
             "machines with {enough} of usable memory, a smaller model or a narrower format would change that", enough=enough(found)
         )
+
+
+def _required(context: Context, place: str) -> Estimate | None:
+    """Return the bytes of the fullest pool, on the host with the vector indexes that lie there."""
+    models, index = _fullest(context, place), index_bytes(context) if place == "host" else None
+    found = [one for one in (models, index) if one is not None]
+    return plus(*found) if found else None
 
 
 def _required_name(place: str) -> str:

@@ -10,7 +10,7 @@ from aigc_bench.core.records import Basis, Estimate, Record
 from aigc_bench.plan.factors.base import in_order
 from aigc_bench.plan.options.wording import describe, rent_words, reserve_words, statistically_tied, tie, why
 from aigc_bench.plan.output.owned_view import kept_words
-from aigc_bench.plan.output.serving_words import serving_words
+from aigc_bench.plan.output.serving_words import chain_words, serving_words
 from aigc_bench.plan.output.shown_number import Shown, key_of
 from aigc_bench.plan.records.demand import Job, Service
 from aigc_bench.plan.records.machine import Capability, Load
@@ -76,7 +76,7 @@ class RecommendationView(Record):
 
     ``reserve`` are its spares and safety margin in words; ``rents`` what is reserved and
     paid of each kind of rented instance; ``tied`` the ranks of options of about the same cost, ``tie`` in words.
-    ``questions`` are its reasons other than factors that are unknown.
+    ``questions`` are its reasons other than factors that are unknown, ``chains`` what belongs together, by name, in words.
     """
 
     option: Option
@@ -91,6 +91,7 @@ class RecommendationView(Record):
     bottlenecks: tuple[Bottleneck, ...]
     loads: tuple[LoadRow, ...]
     factors: tuple[FactorRow, ...]
+    chains: tuple[tuple[Sentence, tuple[Sentence, ...]], ...] = ()
 
 
 def recommendation_view(plan: Plan, option: Option) -> RecommendationView:
@@ -108,6 +109,7 @@ def recommendation_view(plan: Plan, option: Option) -> RecommendationView:
         questions=tuple(one for one in option.reasons if not any(one.startswith(f"{name} is unknown") for name in option.factors)),
         bottlenecks=tuple(_bottlenecks(option)),
         loads=tuple(load_row(load, option, plan=plan) for load in option.loads),
+        chains=tuple((one.name, chain_words(one)) for one in plan.demand.chains),
         factors=tuple(factor_row(name, option.factors[name], option) for name in in_order(option.factors)),
     )
 

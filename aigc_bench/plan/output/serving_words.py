@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from aigc_bench.core.messages import message, plural
-from aigc_bench.core.units import quantity
+from aigc_bench.core.units import memory, quantity
+from aigc_bench.plan.records.chains import Chain
 from aigc_bench.plan.records.demand import Job, Service
 from aigc_bench.predict.closed_form.engine_options import EngineOptions
 
@@ -14,6 +16,40 @@ def serving_words(workload: Service | Job) -> tuple[str, ...]:
     """Return the options of the engine, the conversation and the limits of the replicas; empty where none is stated."""
     talk = tuple(_conversation(workload)) if isinstance(workload, Service) else ()
     return (*talk, *_options(workload.engine_options))
+
+
+def chain_words(chain: Chain) -> tuple[str, ...]:
+    """Return what a chain is as a whole: its bound and how it is divided, its index, and what a chain of jobs rests on."""
+    return (*_budgets(chain), *_index(chain), *chain.rests_on)
+
+
+def _budgets(chain: Chain) -> Iterator[str]:
+    if chain.bound_s is None or chain.index is None:
+        return
+    what = message("first token") if chain.ttft_s is not None else message("answer")
+    parts = [message("{stage} {seconds}", stage=stage, seconds=quantity(seconds, "s")) for stage, seconds in chain.budgets]
+    parts.append(message("vector search {seconds}", seconds=quantity(chain.index.search_s.high, "s")))
+    yield message(
+        "{what} within {bound} for {share:.4g} % of requests, divided at the least cost of the whole: {parts}; each stage keeps "
+        "its part for {each:.4g} %",
+        what=what,
+        bound=quantity(chain.bound_s, "s"),
+        share=100 * chain.percentile,
+        parts=", ".join(map(str, parts)),
+        each=100 * chain.stage_percentile,
+    )
+
+
+def _index(chain: Chain) -> Iterator[str]:
+    if chain.index is not None:
+        yield plural(
+            "index: {kind}, {size} in host memory x {copies} copies, {count} core searches at the peak",
+            "index: {kind}, {size} in host memory x {copies} copies, {count} cores search at the peak",
+            kind=chain.index.kind,
+            size=memory(chain.index.memory_bytes.value),
+            copies=chain.index.copies,
+            count=max(1, math.ceil(chain.index.cores.value)),
+        )
 
 
 def _options(options: EngineOptions) -> Iterator[str]:

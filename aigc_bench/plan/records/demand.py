@@ -16,6 +16,7 @@ from aigc_bench.core import registry
 from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Estimate, Mode, OwnModel, Record, Setting
 from aigc_bench.core.units import Currency
+from aigc_bench.plan.records.chains import Chain
 from aigc_bench.plan.records.owned import Owned
 from aigc_bench.plan.records.quote import Quote
 from aigc_bench.plan.site.power_chain import DESIGN_RISE_K, Redundancy
@@ -84,8 +85,8 @@ class Service(Record):
 
     ``settings`` are the family's own (``resolution``, ``prompt_len`` ...). ``work_cv2`` is the squared coefficient of variation
     of the work of one request. ``precisions`` and ``engines`` list what is allowed; empty means all. ``model`` is the user's own.
-    ``engine_options`` are what a serving engine is set to do; ``most_tokens`` ends prompt and answer, ``None`` where no limit of
-    the model is known.
+    ``chain`` names the chain whose requests it shares. ``engine_options`` are what a serving engine is set to do; ``most_tokens``
+    ends prompt and answer, ``None`` where no limit of the model is known.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Service(Record):
     slo: Slo = Slo()
     settings: Mapping[str, Setting] = Field(default_factory=dict)
     work_cv2: float = Field(default=1.0, ge=0)
+    chain: str | None = None
     most_tokens: int | None = None
     conversation: Conversation = Conversation()
     engine_options: EngineOptions = EngineOptions()
@@ -268,6 +270,7 @@ class Demand(Record):
     goal: Goal = "least cost"
     services: tuple[Service, ...] = ()
     jobs: tuple[Job, ...] = ()
+    chains: tuple[Chain, ...] = ()
     datasets: tuple[Dataset, ...] = ()
     quotes: tuple[Quote, ...] = ()
     owned: tuple[Owned, ...] = ()

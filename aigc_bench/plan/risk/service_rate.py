@@ -48,14 +48,15 @@ def demand_samples(service: Service, scenarios: Scenarios) -> DemandSamples:
     """Return the demand of a service before growth."""
     arrival, of = service.arrival, f" of {service.name}"
     peak = np.full(scenarios.num, arrival.peak_requests_per_s.value)
-    # The product of its parts, each with its own stream: services share none, since each has its own users.
+    # The product of its parts, each with its own stream: services share none, since each has its own users; stages of a chain do.
+    shared = f" of {service.chain or service.name}"
     parts = arrival.parts or {"requests a second": arrival.peak_requests_per_s}
     for name, part in parts.items():
-        peak = peak * scenarios.ratio(f"{name}{of}", part)
-    duty = scenarios.of(message("mean over peak{of}", of=of), arrival.duty)
+        peak = peak * scenarios.ratio(f"{name}{shared}", part)
+    duty = scenarios.of(message("mean over peak{of}", of=shared), arrival.duty)
     if arrival.hourly is not None and PEAK_FACTOR in parts:
         # The hours are given, so only the height of the peak above them is uncertain.
-        duty = np.minimum(1.0, arrival.duty.value / scenarios.ratio(f"{PEAK_FACTOR}{of}", parts[PEAK_FACTOR]))
+        duty = np.minimum(1.0, arrival.duty.value / scenarios.ratio(f"{PEAK_FACTOR}{shared}", parts[PEAK_FACTOR]))
     prompt = np.ones(scenarios.num)
     if service.input_tokens is not None:
         prompt = scenarios.ratio(message("prompt length{of}", of=of), service.input_tokens)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aigc_bench.core.messages import message
 from aigc_bench.core.units import scale
-from aigc_bench.plan.output.serving_words import serving_words
+from aigc_bench.plan.output.serving_words import chain_words, serving_words
 from aigc_bench.plan.records.demand import Job, Slo
 from aigc_bench.report.markup import figure, template
 from aigc_bench.report.plan.view import PlanPage
@@ -22,6 +22,7 @@ def render(page: PlanPage) -> str | None:
         "figures": page.figures,
         "services": [(one, slo_words(one.slo), serving_words(one)) for one in demand.services],
         "jobs": [(one, job_words(one), serving_words(one)) for one in demand.jobs],
+        "chains": [(one, chain_words(one)) for one in demand.chains],
         "site": _site(),
         "unplanned": page.view.plan.unplanned,
     }

@@ -42,6 +42,21 @@ trace = "arrivals.csv"
 input_tokens = [100, 500, 900]
 output_tokens = 200
 request_kb = 4
+turns = 3
+think_time = "20s"
+min_replicas = 1
+max_replicas = 500
+[service.engine_options]
+prefix_hit_rate = 0.4
+kv_offload = 0.5
+kv_cache = "fp8"
+chunk_tokens = 4096
+draft = "eagle"
+draft_tokens = 3
+acceptance = 0.7
+prefill_devices = 1
+lora_adapters = 8
+lora_rank = 16
 [[service]]
 name = "search"
 workload = "bert"
@@ -68,6 +83,41 @@ every = "4w"
 checkpoints_kept = 3
 checkpoint_stall = "30s"
 settings = { seq_len = 2048 }
+[[rag]]
+name = "handbooks"
+preset = "llama-3.1-8b"
+embedding = "bge-m3"
+reranker = "bge-m3"
+rate = 2
+duty = 0.4
+passages = [1e5, 1e6, 1e7]
+passage_tokens = 300
+question_tokens = 40
+instruction_tokens = 200
+retrieved = 20
+read = 5
+output_tokens = 150
+changed_per_day = 0.01
+index = "ivf_pq"
+dimensions = 1024
+index_copies = 2
+[rag.slo]
+ttft = "3s"
+percentile = 90
+[[post_training]]
+name = "reasoning"
+preset = "llama-3.1-8b"
+method = "full"
+steps = 100
+prompts_per_step = 64
+answers_per_prompt = 8
+input_tokens = 300
+output_tokens = [500, 1000, 2000]
+reference = true
+critic = false
+waiting_share = 0.2
+deadline = "7d"
+every = "30d"
 [[dataset]]
 name = "books"
 profile = "bookcorpus"
