@@ -71,7 +71,7 @@ def expanded_rag(written: WrittenRag) -> Expanded:
         encoders = [_encoder(written, "embedding", written.embedding, tokens=question, items=1, arrivals=arrivals)]
         if written.reranker != NO_RERANKER:
             pair = _sum(question, passage)
-            services.append(
+            encoders.append(
                 _encoder(written, "reranking", written.reranker, tokens=pair, items=written.retrieved, arrivals=arrivals)
             )
         answer = WrittenService(
@@ -148,7 +148,7 @@ def _stored(written: WrittenRag) -> WrittenDataset:
     """Return passages and vectors on storage, from which every copy of the index is loaded."""
     each = _sum(_scaled(written.passage_tokens, TEXT_BYTES), _exact(_dimensions(written) * VECTOR_BYTES))
     size = _scaled(_product(written.passages, each), 1e-9)
-    return WrittenDataset(name=stage_name(written.name, "passages and vectors"), size_gb=_at_least(size, 1e-6))
+    return WrittenDataset(name=stage_name(written.name, "index"), size_gb=_at_least(size, 1e-6))
 
 
 def _dimensions(written: WrittenRag) -> int:
@@ -228,7 +228,7 @@ def _window_s(written: WrittenPostTraining) -> float:
     window = written.deadline * steps / (steps + 1) - steps * _weights_s(written)
     if window < LEAST_WINDOW_S:
         raise UsageError(
-            message("deadline: {steps:,} steps leave no time beside their exchange of weights.", steps=steps),
+            message("deadline: {steps:,} steps leave no time next to the exchange of weights.", steps=steps),
             message("Give a longer deadline or fewer steps."),
         )
     return window

@@ -165,7 +165,7 @@ def test_rollouts_and_training_take_the_whole_run_side_by_side(tmp_path: Path) -
         (rag(more="read = 80"), "read = 80 passages exceed the 50 that are retrieved"),
         (rag(more='embedding = "bge-9"'), "bge-9"),
         (rag(more="users = 5"), "give one of users, rate"),
-        (POST_TRAINING.format(deadline="90s", more=""), "leave no time beside their exchange of weights"),
+        (POST_TRAINING.format(deadline="90s", more=""), "leave no time next to the exchange of weights"),
         (POST_TRAINING.format(deadline="7d", more="answers_per_prompt = 0"), "answers_per_prompt"),
     ],
 )
