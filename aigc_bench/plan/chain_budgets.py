@@ -21,10 +21,10 @@ from aigc_bench.plan.hardware.hosts import Host, specs_of
 from aigc_bench.plan.hardware.measured_runs import MeasuredMachine
 from aigc_bench.plan.records.chains import Chain
 from aigc_bench.plan.records.demand import Demand, Service, Slo
+from aigc_bench.plan.records.rules import rules_from
 from aigc_bench.plan.search.candidates import Candidates
 from aigc_bench.plan.search.load_candidates import candidates_for
 from aigc_bench.plan.search.selection import usd_per_year, work_per_s
-from aigc_bench.plan.sizing.rules import rules_from
 from aigc_bench.predict.fitting.effects import Floats
 
 if TYPE_CHECKING:
