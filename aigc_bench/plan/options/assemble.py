@@ -15,6 +15,7 @@ from aigc_bench.plan.money.kept_and_sent import Transfers
 from aigc_bench.plan.money.offers import Offer
 from aigc_bench.plan.money.option_cost import Carbon, Money, carbon, money, rented
 from aigc_bench.plan.options.measure import is_refused, measure_of
+from aigc_bench.plan.placement.desks import why_not_racked
 from aigc_bench.plan.placement.rack_fill import num_racks, rack_fill
 from aigc_bench.plan.placement.room_around import other_mean_w, other_peak_w
 from aigc_bench.plan.placement.site_limits import no_place, site_for, table_of
@@ -42,7 +43,9 @@ LEFT_TO_THE_PROVIDER: Mapping[str, object] = {
 class Procurement:
     """A procurement: the machine, how loads share it, the offer, and the room around it.
 
-    ``questions`` are its open questions; they do not refuse it. ``transfers`` are the provider's prices of storage and egress.
+    ``is_consumer`` says whether a purchase of the catalogue holds consumer cards, ``None`` of all others (rents, quotes, what is
+    there already), whose form is not judged. ``questions`` are its open questions; they do not refuse it. ``transfers`` are the
+    provider's prices of storage and egress.
     """
 
     machine: Machine
@@ -50,6 +53,7 @@ class Procurement:
     offer: Offer | None = None
     make_room: Callable[[int], Room | None] = field(default=lambda _: None)
     questions: tuple[str, ...] = ()
+    is_consumer: bool | None = None
     transfers: Transfers | None = None
 
     @property
@@ -105,6 +109,7 @@ def make_option(
         *_too_slow(loads),
         *_too_many_racks(racks, context),
         *(() if procurement.is_rented else no_place(room, num_servers=fleet.num_servers, kind=procurement.kind)),
+        *_of_another_form(procurement, context),
         *_over_budget(costs, demand),
     )
     tightest = by_headroom(factors)
@@ -330,6 +335,20 @@ def _too_many_racks(racks: int | None, context: Context) -> tuple[str, ...]:
             keys=more,
         ),
     )
+
+
+def _of_another_form(procurement: Procurement, context: Context) -> tuple[str, ...]:
+    """Return why machines for desks, or consumer cards, are not what one would buy in that number for that place."""
+    if procurement.is_consumer is None:
+        return ()
+    found = why_not_racked(
+        context.machine,
+        num_servers=context.num_servers,
+        is_at_desks=context.is_at_desks,
+        is_consumer=procurement.is_consumer,
+        named=context.demand.constraints.accelerators,
+    )
+    return (found,) if found else ()
 
 
 def _over_budget(costs: Money, demand: Demand) -> tuple[str, ...]:

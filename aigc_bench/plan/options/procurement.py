@@ -182,8 +182,9 @@ def _purchases(host: Host, machine: Machine, *, demand: Demand, market: Market) 
         price=price,
         unit="usd",
     )
+    is_consumer = "GeForce" in host.spec.name
     # Questions do not refuse: a buyer can settle them with a quote or a licence.
-    open_ones = ((OF_A_FORM, host.server is None), (GEFORCE_LICENCE, "GeForce" in host.spec.name))
+    open_ones = ((OF_A_FORM, host.server is None), (GEFORCE_LICENCE, is_consumer))
     cautions = cautions_of(host.spec, catalogue=market.catalogue, place=market.place)
     circuit = circuit_question(priced, demand.site)
     texts = (*(text for text, is_open in open_ones if is_open), *cautions, *((circuit,) if circuit else ()))
@@ -192,13 +193,14 @@ def _purchases(host: Host, machine: Machine, *, demand: Demand, market: Market) 
     own, shared = (room_maker(racked, demand, catalogue=market.catalogue, on=market.day, is_built=built) for built in (True, False))
     return (
         # Loads keep replicas of their own, jobs take what services leave by night.
-        Procurement(machine=priced, placement="shared", offer=base, make_room=own, questions=questions),
+        Procurement(machine=priced, placement="shared", offer=base, make_room=own, questions=questions, is_consumer=is_consumer),
         Procurement(
             machine=priced,
             placement="shared",
             offer=base.model_copy(update={"kind": "colocated"}),
             make_room=shared,
             questions=questions,
+            is_consumer=is_consumer,
         ),
     )
 

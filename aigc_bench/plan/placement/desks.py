@@ -6,6 +6,8 @@ the network of the building. More, or a demand that asks for a server room (``si
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aigc_bench.catalog.regions import slug
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
@@ -15,6 +17,9 @@ from aigc_bench.plan.stats.estimates import assumed
 
 MOST_AT_DESKS = 4
 """More towers than these are put on shelves of a rack (assumed)."""
+MOST_ON_SHELVES = 2
+"""Towers on shelves of a rack that one would still buy: more cost the height, fans and cabling of rack servers without their
+remote management (assumed)."""
 # 230 V x 16 A x 0.8: a breaker carries 80 % of its rating for hours.
 OUTLET_W = 230.0 * 16 * 0.8
 # 120 V x 15 A x 0.8.
@@ -32,6 +37,31 @@ def at_desks(machine: Machine, site: Site, *, num_servers: int) -> bool:
         and machine.peak_power_w.value <= OUTLET_W
         and num_servers * machine.design_heat_w.value <= heat_of_a_room().value
     )
+
+
+def why_not_racked(machine: Machine, *, num_servers: int, is_at_desks: bool, is_consumer: bool, named: Sequence[str]) -> str | None:
+    """Return why one would not buy machines for desks in that number, or consumer cards for a server room.
+
+    ``None`` where one would, or where the demand names the accelerator itself.
+    """
+    if is_at_desks or machine.accelerator in named:
+        return None
+    change = message("name {accelerator} in constraints.accelerators to plan with it all the same", accelerator=machine.accelerator)
+    if is_consumer:
+        return message(
+            "space: {name} is a consumer card: the licence of its driver excludes data centres, and its fans and power plugs are "
+            "not made for racks; {change}",
+            name=machine.accelerator,
+            change=change,
+        )
+    if not machine.needs_rack and num_servers > MOST_ON_SHELVES:
+        return message(
+            "space: {count} towers on shelves of a rack, without remote management and rails; servers for racks carry the same "
+            "cards; {change}",
+            count=num_servers,
+            change=change,
+        )
+    return None
 
 
 def outlet() -> Estimate:
