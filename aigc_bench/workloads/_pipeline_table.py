@@ -7,10 +7,11 @@ auto-encoder's sizes follow from its configuration, and the pipeline's own defau
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
@@ -19,6 +20,7 @@ from aigc_bench.workloads._pipelines import check_key, check_width, clip, networ
 from aigc_bench.workloads.base import Preset
 
 Config = Mapping[str, Any]
+_T = TypeVar("_T")
 _SAVED = ("torch_dtype", "dtype", "transformers_version", "use_cache", "quantization_config", "auto_map", "_name_or_path")
 """Keys that say how a configuration was saved, not what is built."""
 
@@ -225,16 +227,19 @@ VIDEOS: Mapping[str, Pipeline] = MappingProxyType(
 
 def adopt_pipeline(files: ModelFiles, row: Pipeline) -> Preset:
     """The preset of a folder; raises ``UsageError`` where a part is missing, of another class, or does not fit the others."""
-    denoiser = network(files, row.part, made_as=row.denoiser) if row.merge is None else row.merge(files)
+    merge = row.merge or functools.partial(network, name=row.part, made_as=row.denoiser)
+    denoiser = _read(files, row.part, lambda: merge(files))
     denoiser = {key: value for key, value in denoiser.items() if key not in row.unused}
     vae = network(files, "vae", made_as=row.autoencoder)
-    sizes, found = row.sizes(vae), denoiser.get("in_channels")
+    sizes, found = _read(files, "vae", lambda: row.sizes(vae)), denoiser.get("in_channels")
+    if min(sizes.space, sizes.time, sizes.channels) < 1:
+        raise _unread(files, "vae")
     if found is not None:
         why = message("the vae's latent channels ask for it")
         check_key(
             files, row.part, key="in_channels", found=found, wanted=row.per_token * sizes.channels + row.added_channels, why=why
         )
-    readers = [_reader(files, one) for one in row.readers]
+    readers = [_read(files, one.part, functools.partial(_reader, files, one)) for one in row.readers]
     if row.width_key is not None:
         key, default = row.width_key
         width = _width(readers[0]["config"]) * len(readers[0]["options"].get("layers", (0,)))
@@ -246,6 +251,25 @@ def adopt_pipeline(files: ModelFiles, row: Pipeline) -> Preset:
         "shift": row.shift, "fps": row.fps, "is_pipeline": True,
     }  # fmt: skip
     return pipeline_preset(files, config=config, defaults=row.defaults)
+
+
+def _read(files: ModelFiles, name: str, read: Callable[[], _T]) -> _T:
+    """What ``read`` gives; raises ``UsageError`` where a value of the part is of another kind than its class takes."""
+    try:
+        return read()
+    except (TypeError, ValueError, AttributeError) as problem:
+        raise _unread(files, name) from problem
+
+
+def _unread(files: ModelFiles, name: str) -> UsageError:
+    return UsageError(
+        message(
+            "{place}: its lists and sizes are not those of a {architecture}.",
+            place=place_of(files, name),
+            architecture=files.architecture,
+        ),
+        message("Is it the configuration as it was published?"),
+    )
 
 
 def _reader(files: ModelFiles, row: Reader) -> dict[str, Any]:
