@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 import subprocess
@@ -20,6 +21,7 @@ from aigc_bench.plan.deploy.replica import Replica
 from aigc_bench.plan.deploy.slurm import service_script, training_script
 from aigc_bench.plan.money.instances import quietest_machines
 from aigc_bench.plan.sizing.fleets import needed, service_load
+from aigc_bench.predict.closed_form.engine_options import EngineOptions
 from tests.plan.build import exact, make_capability, make_demand, make_rules, make_service
 
 DEMAND = """
@@ -166,3 +168,16 @@ def test_without_a_recommendation_there_is_nothing_to_deploy(tmp_path: Path, cap
     assert main(["plan", str(demand), "--accelerator", "h100", "--deploy", str(tmp_path / "d")]) == 1
     assert "nothing to deploy" in capsys.readouterr().err
     assert not (tmp_path / "d").exists()
+
+
+def test_a_replica_is_started_with_the_engine_options_of_its_demand() -> None:
+    options = EngineOptions(prefix_hit_rate=0.5, chunk_tokens=2048, kv_cache="bf16", draft="ngram", draft_tokens=4, acceptance=0.5)
+    vllm, sglang = (start_of(replica(engine=engine, options=options)) for engine in ("vllm", "sglang"))
+    assert vllm is not None and sglang is not None
+    said = dict(zip(vllm.words, vllm.words[1:], strict=False))
+    assert said["--max-num-batched-tokens"] == "2048"
+    # A stated format of the cache replaces the eight bits that go with fp8 weights.
+    assert said["--kv-cache-dtype"] == "auto"
+    assert json.loads(said["--speculative-config"]) == {"method": "ngram", "num_speculative_tokens": 4}
+    assert "--enable-prefix-caching" in vllm.words
+    assert "NGRAM" in sglang.words
