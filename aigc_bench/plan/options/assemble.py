@@ -29,6 +29,8 @@ from aigc_bench.plan.stats.estimates import counted, estimate, named, total, who
 
 KINDS: tuple[OptionKind, ...] = ("owned", "colocated", "cloud", "api")
 """Rank of options of equal cost: the less they depend on a provider, the earlier."""
+CAPACITY_AGREEMENT = 256
+"""Accelerators (32 servers of eight) from which on-demand and spot capacity is agreed on rather than found (assumed)."""
 LEFT_TO_THE_PROVIDER: Mapping[str, object] = {
     "available": None,
     "headroom": None,
@@ -134,7 +136,7 @@ def make_option(
         pools=fleet.pools,
         accepted=not refusals,
         # Open questions follow: they are shown and refuse nothing.
-        reasons=(*refusals, *procurement.questions, *_open_questions(factors)),
+        reasons=(*refusals, *procurement.questions, *_capacity(procurement, context), *_open_questions(factors)),
         factors=factors,
         bottleneck=tightest[0] if tightest else None,
         next_bottleneck=tightest[1] if len(tightest) > 1 else None,
@@ -349,6 +351,21 @@ def _of_another_form(procurement: Procurement, context: Context) -> tuple[str, .
         named=context.demand.constraints.accelerators,
     )
     return (found,) if found else ()
+
+
+def _capacity(procurement: Procurement, context: Context) -> tuple[str, ...]:
+    """Return what has to be agreed on with a provider before that many accelerators are started by the hour."""
+    number = context.num_servers * context.machine.devices_per_server
+    if procurement.offer is None or procurement.offer.term not in ("on_demand", "spot") or number < CAPACITY_AGREEMENT:
+        return ()
+    return (
+        message(
+            "availability: {number} accelerators by the hour are more than quotas give; agree on the capacity with {provider} in "
+            "writing",
+            number=number,
+            provider=procurement.offer.provider or message("the provider"),
+        ),
+    )
 
 
 def _over_budget(costs: Money, demand: Demand) -> tuple[str, ...]:

@@ -38,10 +38,14 @@ _COUNTRY_OF: Mapping[str, str] = {
     "desmoines": "US", "culpeper": "US", "ca": "CA", "montreal": "CA", "calgary": "CA", "toronto": "CA", "cn": "CN",
     "asia-south1": "IN", "asia-northeast1": "JP",
 }  # fmt: skip
-_WHERE_OF_APIS: Mapping[str, str] = {
-    "mistral": "FR", "ovhcloud": "FR", "scaleway": "FR", "deepseek": "CN", "dashscope": "CN", "minimax": "CN",
+# Vertex AI processes in the multi-region that is called (docs.cloud.google.com, generative AI, data residency), Bedrock within the
+# geography of a cross-region profile (docs.aws.amazon.com, cross-region inference); both read 2026-12. Of others it is not known.
+_WHERE_OF_APIS: Mapping[str, frozenset[str]] = {
+    "mistral": frozenset({"FR"}), "ovhcloud": frozenset({"FR"}), "scaleway": frozenset({"FR"}), "deepseek": frozenset({"CN"}),
+    "dashscope": frozenset({"CN"}), "minimax": frozenset({"CN"}), "vertex_ai": frozenset({"US", "EU"}),
+    "bedrock": frozenset({"US", "EU"}),
 }  # fmt: skip
-"""Where the API of a provider runs, of those that have one place only (their own terms, 2026)."""
+"""Where the API of a provider runs, or runs if the caller says so (their own terms, 2026)."""
 
 
 def countries_of(region: str | None) -> frozenset[str]:
@@ -85,8 +89,7 @@ def why_not_rented(provider: str | None, region: str | None, limits: Constraints
 
 def why_not_called(provider: str, limits: Constraints) -> str | None:
     """Return why the demand does not allow a provider's API; ``None`` where it does."""
-    place = _WHERE_OF_APIS.get(provider)
-    return why_not_provider(provider, limits) or _why_not_kept(frozenset({place} if place else ()), limits)
+    return why_not_provider(provider, limits) or _why_not_kept(_WHERE_OF_APIS.get(provider, frozenset()), limits)
 
 
 def why_not_provider(provider: str | None, limits: Constraints) -> str | None:

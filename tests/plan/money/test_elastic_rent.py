@@ -173,3 +173,11 @@ def test_the_mean_of_a_growing_year_is_rented_hour_by_hour() -> None:
     fleet = Fleet(pools=(), serving=1000, spares=2)
     found = paid_instances((load,), fleet, size=1, term="on_demand", demand=demand, rules=make_rules()).mean
     assert (found.value, found.unit) == (pytest.approx(sum(hours) / 24 + 2), "instances")
+
+
+@pytest.mark.parametrize(
+    ("term", "rate", "asks"), [("on_demand", 1e4, True), ("on_demand", 1.0, False), ("reserved_1y", 1e4, False)]
+)
+def test_hundreds_of_accelerators_by_the_hour_need_a_capacity_agreement(term: Term, rate: float, asks: bool) -> None:
+    option = option_of(offer(8, term=term), hourly=[60.0 * rate] * 24)
+    assert any("agree on the capacity" in reason for reason in option.reasons) == asks

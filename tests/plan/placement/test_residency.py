@@ -50,6 +50,7 @@ def test_what_states_no_region_and_what_lies_elsewhere_is_refused_with_its_reaso
     assert "US is not in EU" in (why_not_rented("x", "us-east-1", IN_EU) or "")
     assert why_not_rented("x", "norway", Constraints(data_residency="EEA")) is None
     assert why_not_called("mistral", IN_EU) is None and why_not_called("openai", IN_EU) is not None
+    assert why_not_called("vertex_ai", IN_EU) is None and why_not_called("bedrock", Constraints(data_residency="CH")) is not None
 
 
 def test_the_own_site_has_to_lie_there_too() -> None:
