@@ -124,9 +124,7 @@ def promises(seed: int, catalogue: Catalogue) -> dict[str, object]:
     best = plan.recommended
     if best is None or best.kind == "api" or best.replay is None:
         return {"seed": seed, "recommended": None if best is None else best.kind}
-    other = Replayer(
-        demand=demand, rules=plan.rules, catalogue=catalogue, model=ServiceModel(catalogue), seed=APART + seed
-    )
+    other = Replayer(demand=demand, rules=plan.rules, catalogue=catalogue, model=ServiceModel(catalogue), seed=APART + seed)
     again = other.replay(best)
     assert again is not None, "what was replayed once is replayed again"
     service, promised = again.services[0], best.replay.services[0]
@@ -171,7 +169,8 @@ def summary(rows: list[dict[str, object]]) -> str:
     lines.append(f"             of {len(alone)} that end below 100 %: {sum(alone)}")
     shares = [float(row["cost_held"]) for row in met]  # type: ignore[arg-type]
     good = sum(0.76 <= share <= 0.84 for share in shares)
-    lines.append(f"costs        {np.mean(shares):.1%} of scenarios in the mean, {min(shares):.1%} to {max(shares):.1%}; {good} within 76-84 %")
+    spread = f"{min(shares):.1%} to {max(shares):.1%}"
+    lines.append(f"costs        {np.mean(shares):.1%} of scenarios in the mean, {spread}; {good} within 76-84 %")
     lines.append(f"rank         {sum(bool(row['is_least']) for row in met)} are the least by their measure")
     return "\n".join(lines)
 

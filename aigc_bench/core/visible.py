@@ -33,6 +33,8 @@ _RANGES = (
 
 HIDDEN = re.compile(f"[{''.join(f'{chr(first)}-{chr(last)}' for first, last in _RANGES)}]")
 """One character that is never shown as it is."""
+_HIDDEN_IN_LINES = re.compile(f"(?!\\n){HIDDEN.pattern}")
+"""The same without the newline, of which a document has a hundred thousand."""
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -41,7 +43,8 @@ def visible(text: str, *, keep: str = "") -> str:
 
     Text without any is returned as it is, and so is what has been through here: it can be applied twice.
     """
-    return HIDDEN.sub(lambda found: found[0] if found[0] in keep else _escape(found[0]), text)
+    hidden = _HIDDEN_IN_LINES if keep == "\n" else HIDDEN
+    return hidden.sub(lambda found: found[0] if found[0] in keep else _escape(found[0]), text)
 
 
 def _escape(character: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING
@@ -57,6 +57,15 @@ class LoadCandidates:
 
     workload: Service | Job
     candidates: Candidates | None
+    by_accelerator: dict[str, Candidates] = field(default_factory=dict, repr=False, compare=False)
+
+    def on(self, accelerator: str) -> Candidates | None:
+        """Return the rows of one accelerator, cut out once: dozens of hosts and terms compare its few hundred of 10,000 rows."""
+        if self.candidates is None:
+            return None
+        if accelerator not in self.by_accelerator:
+            self.by_accelerator[accelerator] = self.candidates.only(accelerator)
+        return self.by_accelerator[accelerator]
 
 
 def examine_catalogue(
@@ -158,6 +167,8 @@ class HostSearch:
     market: Market
     context: ScenarioContext
     settings: JointSettings
+    capabilities: dict[str, dict[tuple[str, int], Capability]] = field(default_factory=dict, repr=False)
+    """By accelerator, then by load and row: all hosts of an accelerator, and the search for one load alone, ask for the same."""
 
     def options_of(self, host: Host, found: Sequence[LoadCandidates]) -> tuple[list[Option], list[str]]:
         """Return the best option of every procurement of this host, or the reasons why there is none.
@@ -166,8 +177,7 @@ class HostSearch:
         one instance, so that each instance size is compared with settings that fit it.
         """
         made: list[Option] = []
-        # Kept for all terms of this host: most of them choose the same rows.
-        known: dict[tuple[str, int], Capability] = {}
+        known = self.capabilities.setdefault(host.spec.id, {})
         for terms in self.market.terms_of(host, demand=self.demand, is_alone=len(found) == 1):
             before: list[tuple[Capability, str | None] | None] = []
             for confidence in self._confidences():
@@ -222,7 +232,7 @@ class HostSearch:
 
         None where the performance model does not support a load on this host.
         """
-        known: dict[tuple[str, int], Capability] = {}
+        known = self.capabilities.setdefault(host.spec.id, {})
         chosen = [
             pick
             for one in found
@@ -262,9 +272,10 @@ class HostSearch:
         confidence: float,
     ) -> tuple[Capability, str | None] | None:
         """Return the setting whose accelerators cost least at the demanded confidence, margin included."""
-        if one.candidates is None:
+        rows = one.on(host.spec.id)
+        if rows is None:
             return None
-        pick = partial(choose, one.workload, one.candidates, host=host, demand=self.demand, rules=self.rules)
+        pick = partial(choose, one.workload, rows, host=host, demand=self.demand, rules=self.rules)
         chosen = pick(terms=terms)
         # No setting fits this instance; the option is made with the next best one and refused with the reason.
         if chosen is None and terms.instance is not None:
@@ -277,7 +288,7 @@ class HostSearch:
         if chosen.refusal is None and confidence > 0:
             capability = self.settings.best(
                 one.workload,
-                one.candidates,
+                rows,
                 host=host,
                 demand=self.demand,
                 terms=terms,
@@ -290,11 +301,11 @@ class HostSearch:
 
     def _capability(self, one: LoadCandidates, host: Host, row: int, known: dict[tuple[str, int], Capability]) -> Capability:
         """Return the capability of a row, cached: owned and rented hosts often run the same."""
-        assert one.candidates is not None, "a row belongs to candidates"
-        # Rows are numbered per load.
+        rows = one.on(host.spec.id)
+        assert rows is not None, "a row belongs to candidates"
         key = (one.workload.name, row)
         if key not in known:
-            known[key] = capability_of(one.workload, one.candidates, row, spec=host.spec, models=self.models)
+            known[key] = capability_of(one.workload, rows, row, spec=host.spec, models=self.models)
         return known[key]
 
     def _with_margin(self, procurement: Procurement, loads: Sequence[Load], reasons: Sequence[str]) -> Option:
@@ -336,7 +347,7 @@ def _mixed(searched: Sequence[Host], found: Sequence[LoadCandidates], *, search:
 
 def _cheapest_alone(one: LoadCandidates, available: Sequence[Host], *, search: HostSearch) -> Option | None:
     """Return the best accepted option for one load alone, on one of the few hosts that are cheapest for it."""
-    costs = [cheapest_usd_per_year(one.workload, one.candidates, host=host, demand=search.demand) for host in available]
+    costs = [cheapest_usd_per_year(one.workload, one.on(host.spec.id), host=host, demand=search.demand) for host in available]
     # Stable sort: equal costs keep the order of the catalogue.
     near = [available[index] for index in sorted(range(len(available)), key=costs.__getitem__)]
     made = [search.options_of(host, [one])[0] for host in near[:MIXED_HOSTS]]

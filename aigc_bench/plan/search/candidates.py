@@ -7,7 +7,7 @@ or sequences per step) and a power limit. Its rates are of one replica; memory a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -83,6 +83,11 @@ class Candidates:
         found: Flags = self.accelerator == self.accelerators.index(accelerator)
         return found
 
+    def only(self, accelerator: str) -> Candidates:
+        """Return the rows of one accelerator in their order, with the labels of all."""
+        rows = self.of(accelerator)
+        return replace(self, **{name: getattr(self, name)[rows] for name in (*LABELS, *NUMBERS)})
+
     @property
     def fits(self) -> Flags:
         """Return whether the predicted memory fits."""
@@ -104,6 +109,8 @@ class Candidates:
         return found
 
 
+LABELS = ("accelerator", "engine", "precision")
+"""The columns of labels, as indices."""
 NUMBERS = (
     "devices", "batch", "cap", "throughput", "slots", "service_s", "ttft_s", "tpot_s", "latency_s", "memory_bytes", "usable_bytes",
     "power_w", "spread_low", "spread_high",

@@ -27,7 +27,7 @@ from aigc_bench.plan.search.candidates import Candidates, why_none
 from aigc_bench.plan.search.load_candidates import slo_of
 from aigc_bench.plan.site.power_chain import HOURS_PER_YEAR
 from aigc_bench.plan.sizing.checkpoints import lost_shares, stall_of
-from aigc_bench.plan.sizing.fleets import grown
+from aigc_bench.plan.sizing.fleets import grown_at_end
 from aigc_bench.predict.fitting.effects import Floats
 
 ALMOST = 1e-9
@@ -245,7 +245,7 @@ def work_per_s(workload: Service | Job, demand: Demand, rules: Rules | None = No
     """Return items/s at the peak of the load, over the share of the time that machines may be busy."""
     if isinstance(workload, Service):
         peak = workload.arrival.peak_requests_per_s.value * workload.items_per_request.value
-        return peak * grown(demand.growth)[0].value / (rules.target_utilisation.value if rules else 1.0)
+        return peak * grown_at_end(demand.growth) / (rules.target_utilisation.value if rules else 1.0)
     return workload.items.value / workload.window_s / (rules.job_goodput.value if rules else 1.0)
 
 

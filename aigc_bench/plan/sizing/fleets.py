@@ -156,6 +156,11 @@ def grown(growth: Growth | None) -> tuple[Estimate, Estimate]:
     return last, record(mean, Derivation(words, (last,), mean.source, None, "growth.mean", MEAN))
 
 
+def grown_at_end(growth: Growth | None) -> float:
+    """Return the growth factor at the end of the horizon as a plain number, as ``grown`` has it; 1 where none is stated."""
+    return 1.0 if growth is None else float((1 + growth.per_year.value) ** growth.horizon_years)
+
+
 def machines_for_wait(service: Service, capability: Capability, *, peak_per_s: float) -> int:
     """Return the machines whose queue lets the SLO's share of requests start in time, by M/G/c (Allen-Cunneen).
 

@@ -7,6 +7,7 @@ from its results holds for it, whatever the folder is called.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from aigc_bench.core import registry
@@ -71,7 +72,16 @@ def language_model(workload: str, preset: str, *, model: OwnModel | None = None)
     family = registry.load("workloads", workload)
     if model is None and preset not in family.presets:
         return resolve_language_model(preset) if workload in _DECODERS else None
+    if model is None:
+        return _of_preset(workload, preset)
     config = family.preset(Case(workload=workload, preset=preset, mode="infer", model=model)).config
+    return described(config, is_encoder=workload in _ENCODERS)
+
+
+# A plan asks for the description of its loads thousands of times, and presets do not change while it is made.
+@lru_cache(maxsize=64)
+def _of_preset(workload: str, preset: str) -> LanguageModel:
+    config = registry.load("workloads", workload).preset(Case(workload=workload, preset=preset, mode="infer")).config
     return described(config, is_encoder=workload in _ENCODERS)
 
 

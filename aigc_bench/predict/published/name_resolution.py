@@ -116,6 +116,8 @@ _ENGINE_PATTERNS: tuple[tuple[str, str], ...] = (
 )
 
 
+# A search asks for the same few words once a candidate.
+@functools.lru_cache(maxsize=256)
 def resolve_format(text: str | None) -> NumberFormat | None:
     """The number format of a published ``precision``; ``None`` where it is missing or unknown."""
     if not text:
