@@ -56,6 +56,8 @@ HEAVY = MODEL_LIBRARIES | {"pandas", "plotly", "scipy", "pyarrow", "rich", "jinj
 
 MAX_FILE_LINES = 450
 MAX_FUNCTION_LINES = 60
+MAX_BRANCHES = 20
+BRANCHES = (ast.If, ast.For, ast.While, ast.ExceptHandler, ast.IfExp, ast.Assert, ast.match_case)
 FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "misc"}
 FORBIDDEN_ENDINGS = ("Manager", "Handler", "Processor")
 
@@ -230,6 +232,24 @@ def test_functions_are_short() -> None:
         if node.end_lineno is not None and (lines := node.end_lineno - node.lineno + 1) > MAX_FUNCTION_LINES
     }
     assert not long
+
+
+def branches(node: ast.AST) -> int:
+    """Cyclomatic complexity less one: with boolean operators and comprehensions, without functions and classes inside."""
+    found = 0
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.ClassDef):
+            continue
+        found += isinstance(child, BRANCHES)
+        found += len(child.values) - 1 if isinstance(child, ast.BoolOp) else 0
+        found += 1 + len(child.ifs) if isinstance(child, ast.comprehension) else 0
+        found += branches(child)
+    return found
+
+
+def test_functions_have_few_branches() -> None:
+    found = {f"{name_of(file)} {node.name}": 1 + branches(node) for file in sources() for node in functions(file)}
+    assert not {name: count for name, count in found.items() if count > MAX_BRANCHES}
 
 
 def test_public_functions_and_classes_have_docstrings() -> None:
