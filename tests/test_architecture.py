@@ -363,3 +363,15 @@ def test_the_parent_of_a_run_imports_no_model_library() -> None:
     program = "import sys, aigc_bench.measure.runner; print(' '.join({name.split('.')[0] for name in sys.modules}))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert not set(done.stdout.split()) & (MODEL_LIBRARIES | {"pandas", "scipy", "plotly"})
+
+
+def test_the_page_of_a_plan_reads_sites_and_rooms_only_by_the_view() -> None:
+    """Loads, limits and layouts are rows of ``plan.output``; a renderer formats them and looks nothing up."""
+    below = tuple(f"aigc_bench.plan.{room}" for room in ("factors", "placement", "site", "sizing", "hardware", "search", "replay"))
+    found = [
+        f"{file.relative_to(ROOT)} imports {name}"
+        for file in sorted((PACKAGE / "report").rglob("*.py"))
+        for name in imports(ast.parse(file.read_text(encoding="utf-8")), with_types=True, is_deep=True)
+        if name.startswith(below)
+    ]
+    assert not found

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from aigc_bench.plan.money.cash_by_year import YearCash, cash_by_year
-from aigc_bench.plan.options.wording import nearest_option
+from aigc_bench.plan.options.wording import describe, nearest_option
 from aigc_bench.plan.output.basis_view import BasisView, basis_view, widest_first
 from aigc_bench.plan.output.money_view import (
     BillRows,
@@ -30,6 +30,7 @@ from aigc_bench.plan.output.money_view import (
 from aigc_bench.plan.output.options_view import Obstacles, OptionsView, obstacles, options_view
 from aigc_bench.plan.output.owned_view import OwnedView, owned_view
 from aigc_bench.plan.output.quotes_view import QuotesView, quotes_view
+from aigc_bench.plan.output.racks_view import RacksView, racks_view
 from aigc_bench.plan.output.recommendation_view import RecommendationView, recommendation_view
 from aigc_bench.plan.output.risk_view import CheckView, RiskView, check_view, risk_view
 from aigc_bench.plan.records.plan import Assumption, Option, Plan
@@ -95,6 +96,16 @@ class PlanView:
     def bills(self) -> tuple[BillRows, ...]:
         """Materials of what is bought, by room."""
         return bills(self.bought) if self.bought is not None else ()
+
+    @cached_property
+    def racks(self) -> RacksView | None:
+        """Racks of what is bought, by room; ``None`` without any."""
+        return racks_view(self.bought, self.plan.demand)
+
+    @property
+    def bought_what(self) -> str | None:
+        """What is bought, in words."""
+        return describe(self.bought) if self.bought is not None else None
 
     @cached_property
     def options(self) -> OptionsView:

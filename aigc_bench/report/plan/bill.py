@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from aigc_bench.core.messages import message
-from aigc_bench.plan.options.wording import describe
 from aigc_bench.report.markup import template
 from aigc_bench.report.plan.view import PlanPage
 
@@ -18,7 +17,7 @@ def render(page: PlanPage) -> str | None:
         return None
     values = {
         "figures": page.figures,
-        "what": describe(bought),
+        "what": view.bought_what,
         # The recommended option may be rented: then the bill is that of the best purchase.
         "is_instead": bought is not view.best,
         "is_rented": view.best is not None and view.best.kind in ("cloud", "api"),
