@@ -109,6 +109,9 @@ def _examined(owned: Owned, search: HostSearch, *, site: Site) -> _Kept:
     search = replace(search, demand=part, context=replace(search.context, demand=part))
     option = search.options_by(host, search.candidates_on([host]), terms=terms, procure=_as_they_stand)[0]
     share = _share(owned, option)
+    if share <= 0:
+        few = message("{what} holds no whole replica of {names}", what=row.what, names=joined(", ", [one.name for one in carried]))
+        return _Kept(row=row.model_copy(update={"reasons": (*reasons, few)}), host=host)
     running = _running(owned, option, search, site=site, share=share)
     found = {
         "loads": tuple(one.name for one in carried),

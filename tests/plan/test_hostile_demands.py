@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -47,6 +47,7 @@ USUAL: Mapping[str, Mapping[str, str]] = {
         "output_tokens": "100",
     },
     "service.slo": {},
+    "service.engine_options": {},
     "batch": {
         "name": "'books'",
         "workload": "'text_to_speech'",
@@ -54,6 +55,7 @@ USUAL: Mapping[str, Mapping[str, str]] = {
         "items": "5000",
         "deadline": "'4h'",
     },
+    "batch.engine_options": {},
     "training": {
         "name": "'tuning'",
         "workload": "'gpt'",
@@ -72,7 +74,10 @@ USUAL: Mapping[str, Mapping[str, str]] = {
 LISTS = ("service", "batch", "training", "dataset", "owned", "quote")
 ON_ITS_OWN = ("owned", "quote")
 """Lists that are in a demand only where a key of them is tried."""
-WHOLE = ("racks", "rack_units", "count", "per_server", "year", "accelerators", "units")
+WHOLE = (
+    *("racks", "rack_units", "count", "per_server", "year", "accelerators", "units", "min_replicas", "max_replicas"),
+    *("chunk_tokens", "draft_tokens", "prefill_devices", "lora_adapters", "lora_rank"),
+)
 OF_EVERYTHING = {"top", "site", "colocation", "finance", "constraints"}
 """Tables whose keys are about all services and jobs."""
 PEOPLE = {"users": "100", "active_share": "0.1", "requests_per_minute": "1", "rate": ""}
@@ -85,6 +90,10 @@ NEEDS: Mapping[str, Mapping[str, str]] = {
     "items_per_request": {"workload": "'text_to_speech'", "preset": "'vits'", "input_tokens": "", "output_tokens": ""},
     "samples": {"workload": "'dcgan'", "preset": "'dcgan-64'", "tokens": ""},
     "growth_per_year": {"horizon": "'3y'"},
+    "think_time": {"turns": "3"},
+    "draft_tokens": {"draft": "'eagle'"},
+    "acceptance": {"draft": "'eagle'"},
+    "lora_rank": {"lora_adapters": "4"},
     "per_server": {"count": "1024"},
     "horizon": {"growth_per_year": "0.2"},
 }
@@ -105,6 +114,7 @@ EITHER = (
     {"rate", "requests_per_minute", "hourly_requests"},
     {"rate", "peak_factor", "hourly_requests"},
     {"duty", "hourly_requests"},
+    {"min_replicas", "max_replicas"},
     {"items_per_request", "input_tokens"},
     {"items_per_request", "output_tokens"},
 )
@@ -137,6 +147,8 @@ def text_with(chosen: Chosen) -> str:
         needed: dict[str, str] = {}
         for key in own:
             needed |= NEEDS.get(key, {}) if table != "batch" else BATCH_LENGTHS if key.endswith("_tokens") else {}
+        if table == "batch" and "batch.engine_options" in named:
+            needed |= BATCH_LENGTHS
         keys = {**usual, **needed, **own}
         lines += [] if table == "top" else [f"[[{table}]]" if table in LISTS else f"[{table}]"]
         lines += [f"{key} = {value}" for key, value in keys.items() if value]
@@ -173,6 +185,7 @@ several = (
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(chosen=several)
+@example(chosen={("owned", "count"): "1", ("top", "horizon"): "'86400s'"})  # fewer than a replica takes
 def test_several_numbers_at_the_ends_of_their_ranges_are_planned_with(chosen: Chosen, tmp_path: Path) -> None:
     check_plan(chosen, tmp_path)
 
