@@ -91,9 +91,10 @@ NEEDS: Mapping[str, Mapping[str, str]] = {
     "samples": {"workload": "'dcgan'", "preset": "'dcgan-64'", "tokens": ""},
     "growth_per_year": {"horizon": "'3y'"},
     "think_time": {"turns": "3"},
-    "draft_tokens": {"draft": "'eagle'"},
-    "acceptance": {"draft": "'eagle'"},
+    "draft_tokens": {"draft": "'eagle'", "acceptance": "0.7"},
+    "acceptance": {"draft": "'eagle'", "draft_tokens": "4"},
     "lora_rank": {"lora_adapters": "4"},
+    "kv_offload": {"prefix_hit_rate": "0.5"},
     "per_server": {"count": "1024"},
     "horizon": {"growth_per_year": "0.2"},
 }
@@ -139,9 +140,12 @@ def ends_of(key: tuple[str, str]) -> list[str]:
 def text_with(chosen: Chosen) -> str:
     """A demand in which these keys hold these values and all others hold something usual."""
     named = {table for table, _ in chosen}
+    parents = {table.split(".")[0] for table in named}
     lines: list[str] = []
     for table, usual in USUAL.items():
-        if table in LISTS[1:] and table not in named and (table in ON_ITS_OWN or not named & OF_EVERYTHING):
+        if table in LISTS[1:] and not parents & {table} and (table in ON_ITS_OWN or not named & OF_EVERYTHING):
+            continue
+        if "." in table and table not in named:
             continue
         own = {key: value for (of, key), value in chosen.items() if of == table}
         needed: dict[str, str] = {}
