@@ -63,6 +63,19 @@ USUAL: Mapping[str, Mapping[str, str]] = {
         "tokens": "1000000",
         "deadline": "'4h'",
     },
+    "rag": {"name": "'handbooks'", "preset": "'llama-3.1-8b'", "rate": "1", "passages": "100000", "output_tokens": "200"},
+    "rag.slo": {},
+    "rag.engine_options": {},
+    "post_training": {
+        "name": "'reasoning'",
+        "preset": "'llama-3.1-8b'",
+        "steps": "40",
+        "prompts_per_step": "32",
+        "answers_per_prompt": "4",
+        "input_tokens": "400",
+        "output_tokens": "1000",
+        "deadline": "'7d'",
+    },
     "dataset": {"name": "'data'", "size_gb": "5"},
     "owned": {"accelerator": "'a100'", "count": "4", "year": "2024"},
     "quote": {"name": "'q1'", "vendor": "'a vendor'", "accelerator": "'h100'", "price": "300000"},
@@ -71,12 +84,13 @@ USUAL: Mapping[str, Mapping[str, str]] = {
     "finance": {},
     "constraints": {},
 }
-LISTS = ("service", "batch", "training", "dataset", "owned", "quote")
-ON_ITS_OWN = ("owned", "quote")
+LISTS = ("service", "batch", "training", "rag", "post_training", "dataset", "owned", "quote")
+ON_ITS_OWN = ("rag", "post_training", "owned", "quote")
 """Lists that are in a demand only where a key of them is tried."""
 WHOLE = (
     *("racks", "rack_units", "count", "per_server", "year", "accelerators", "units", "min_replicas", "max_replicas"),
     *("chunk_tokens", "draft_tokens", "prefill_devices", "lora_adapters", "lora_rank"),
+    *("instruction_tokens", "retrieved", "read", "dimensions", "index_copies", "steps", "prompts_per_step", "answers_per_prompt"),
 )
 OF_EVERYTHING = {"top", "site", "colocation", "finance", "constraints"}
 """Tables whose keys are about all services and jobs."""
@@ -210,6 +224,7 @@ def test_a_number_outside_of_its_range_is_refused_by_its_key(key: tuple[str, str
     limits, file = NUMBERS[key], tmp_path / "demand.toml"
     is_whole = key[1] in WHOLE
     below = limits.low - 1 if is_whole else limits.low * 0.99 or -1e-9
+    below = -1 if limits.or_zero and below == 0 else below
     beyond = [limits.high + 1 if is_whole else limits.high * 1.01, below]
     # A duration with a sign is none, which has words of its own.
     for value in beyond if limits.are_seconds else [*beyond, -1]:
