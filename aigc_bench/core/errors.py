@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from aigc_bench.core.messages import message, translated
 from aigc_bench.core.visible import visible
 
-_MOST_CHARACTERS = 1_850
+_MOST_CHARACTERS = 2_400
 """Of an error with all its lines, about as much as a screen shows."""
 _MOST_LINES = 20
 _BEGIN, _END = 600, 300

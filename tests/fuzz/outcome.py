@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 Files = Mapping[str, bytes]
 """Relative names and contents: one file, or a folder."""
 
-MOST_CHARACTERS = 2_000
+MOST_CHARACTERS = 2_600
 _FORBIDDEN = (
     ("says that the program is at fault", re.compile("fault of aigc-bench")),
     ("shows an address", re.compile(r" at 0x[0-9a-f]+")),

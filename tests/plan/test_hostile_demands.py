@@ -132,6 +132,7 @@ EITHER = (
     {"min_replicas", "max_replicas"},
     {"items_per_request", "input_tokens"},
     {"items_per_request", "output_tokens"},
+    *({"items_per_request", name} for table, name in NUMBERS if table == "service.engine_options"),
 )
 """Keys that do not stand together."""
 Chosen = Mapping[tuple[str, str], str]
@@ -180,8 +181,9 @@ def check_plan(chosen: Chosen, folder: Path) -> None:
     try:
         plan = full_plan(read_demand(file, catalogue=catalogue()), catalogue=catalogue(), accelerators=ACCELERATORS)
     except UsageError as told:
-        assert "\n" not in str(told)
-        assert "exceeds the model's" in str(told) or any(key in str(told) for _, key in chosen)
+        refused = str(told)
+        assert len(refused.splitlines()[1:]) <= len(chosen)
+        assert "exceeds the model's" in refused or any(key in refused for _, key in chosen)
         return
     json.dumps(contract(plan_view(plan)), allow_nan=False)
     assert not re.search(r"\b(nan|inf|None)\b", " ".join(reason for option in plan.options for reason in option.reasons))
@@ -216,7 +218,7 @@ def test_several_numbers_at_the_ends_of_their_ranges_are_read(chosen: Chosen, tm
     try:
         read_demand(file, catalogue=catalogue())
     except UsageError as told:
-        assert "exceeds the model's" in str(told)
+        assert re.search("exceed|leave no time", str(told))
 
 
 @pytest.mark.parametrize("key", NUMBERS, ids=".".join)

@@ -27,8 +27,10 @@ from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.core.record import Record
 from aigc_bench.plan.demand.amounts import DAY_S, Amount
+from aigc_bench.plan.demand.arrivals_schema import ARRIVALS, OF_ARRIVALS
 from aigc_bench.plan.demand.chains_schema import WrittenPostTraining, WrittenRag
-from aigc_bench.plan.demand.schema import ARRIVALS, OF_ARRIVALS, WrittenBatch, WrittenDataset, WrittenService, WrittenTraining
+from aigc_bench.plan.demand.schema import WrittenBatch, WrittenDataset, WrittenService, WrittenTraining
+from aigc_bench.plan.demand.served_options import most_tokens_of
 from aigc_bench.plan.demand.slo_schema import WrittenSlo
 from aigc_bench.plan.records.chains import Chain, VectorIndex
 from aigc_bench.plan.records.demand import Service
@@ -172,6 +174,13 @@ def expanded_post_training(written: WrittenPostTraining, *, life_s: float) -> Ex
     every = max(written.every or life_s, written.deadline)
     tokens = _scaled(_sum(written.input_tokens, written.output_tokens), answers * _passes(written))
     length = max(8, round(written.input_tokens.value + written.output_tokens.value))
+    most = most_tokens_of("gpt", written.preset, model=None)
+    if most is not None and length > most:
+        raise UsageError(
+            message("input_tokens and output_tokens: {length:,} tokens exceed the {most:,} of {preset}.", length=length, most=most,
+                    preset=written.preset),
+            message("Lower them, or take a model with a longer context."),
+        )  # fmt: skip
     try:
         rollouts = WrittenBatch(
             name=stage_name(written.name, "rollouts"), workload="gpt", preset=written.preset, items=_quotient(answers, useful),

@@ -21,6 +21,7 @@ from aigc_bench.plan.demand.amounts import (
     lasting,
     zero_or,
 )
+from aigc_bench.plan.demand.arrivals_schema import OneArrival
 from aigc_bench.plan.demand.serving_schema import WrittenEngineOptions
 from aigc_bench.plan.demand.slo_schema import WrittenSlo
 from aigc_bench.plan.records.chains import IndexKind
@@ -30,7 +31,7 @@ def _about(low: float, value: float, high: float) -> Amount:
     return Amount(low=low, value=value, high=high)
 
 
-class WrittenRag(Table):
+class WrittenRag(OneArrival):
     """``[[rag]]``: questions are embedded, passages searched and reranked, and a language model answers; one SLO for all of it."""
 
     name: str = documented(message("a name of your own"), default=...)

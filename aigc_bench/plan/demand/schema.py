@@ -28,20 +28,12 @@ from aigc_bench.plan.demand.amounts import (
     lasting,
     zero_or,
 )
+from aigc_bench.plan.demand.arrivals_schema import OneArrival
 from aigc_bench.plan.demand.chains_schema import WrittenPostTraining, WrittenRag
 from aigc_bench.plan.demand.serving_schema import WrittenEngineOptions
 from aigc_bench.plan.demand.slo_schema import WrittenSlo
 from aigc_bench.plan.demand.supply_schema import WrittenOwned, WrittenQuote
 from aigc_bench.plan.records.demand import CoolingMethod, Goal, OptionKind, RiskMeasure
-
-ARRIVALS = ("users", "rate", "hourly_requests", "trace")
-OF_ARRIVALS: Mapping[str, tuple[str, ...]] = {
-    "active_share": ("users",),
-    "requests_per_minute": ("users",),
-    "peak_factor": ("users", "hourly_requests"),
-    "duty": ("users", "rate"),
-}
-"""Keys that say more about arrivals, each with the ways of writing them that leave it open."""
 
 
 class Named(Table):
@@ -57,7 +49,7 @@ class Named(Table):
         return self
 
 
-class WrittenService(Named):
+class WrittenService(Named, OneArrival):
     """``[[service]]``: a model that answers requests; one of users, rate, hourly_requests and trace gives the arrivals."""
 
     name: str = documented(message("a name of your own"), default=...)
@@ -122,43 +114,6 @@ class WrittenService(Named):
     precisions: Names = documented(message("allowed precisions (default: all that the engines support)"), default=())
     engines: Names = documented(message("allowed engines (default: all)"), default=())
     api_model: str | None = documented(message("commercial model that can replace it, by its name in api_prices"))
-
-    @model_validator(mode="after")
-    def _one_arrival(self) -> WrittenService:
-        given = [key for key in ARRIVALS if getattr(self, key) is not None]
-        if len(given) != 1:
-            raise ValueError(
-                message(
-                    "give one of {arrivals}; found {given}",
-                    arrivals=", ".join(ARRIVALS),
-                    given="none" if not given else " and ".join(given),
-                )
-            )
-        self._check_belonging(given[0])
-        # Neither has a usual value in the catalogue, unlike the peak factor.
-        if given == ["users"] and (self.active_share is None or self.requests_per_minute is None):
-            raise ValueError(message("users requires active_share and requests_per_minute"))
-        if self.hourly_requests is not None and len(self.hourly_requests) != 24:
-            raise ValueError(
-                message(
-                    "hourly_requests has {num_hourly_requests} numbers; a day has 24 hours",
-                    num_hourly_requests=len(self.hourly_requests),
-                )
-            )
-        return self
-
-    def _check_belonging(self, given: str) -> None:
-        """Raise ``ValueError`` for a key that the given arrivals already decide, so that it would be ignored."""
-        for key, ways in OF_ARRIVALS.items():
-            if getattr(self, key) is not None and given not in ways:
-                raise ValueError(
-                    message(
-                        "{key} belongs to {ways}; {given} states it already, remove {key}",
-                        key=key,
-                        ways=" and ".join(ways),
-                        given=given,
-                    )
-                )
 
 
 class WrittenBatch(Named):

@@ -120,7 +120,8 @@ def test_a_plan_with_confidence_costs_more_and_is_never_slower(tmp_path: Path, c
     middle, sure = (planned(tmp_path, catalogue, confidence=text) for text in ("confidence = 0", ""))
     before, after = middle.recommended, sure.recommended
     assert before is not None and after is not None
-    assert all(one.num_margin == 0 and not one.misses_confidence for one in middle.options)
+    # No latency of an API is published here, whatever the confidence.
+    assert all(one.num_margin == 0 and not one.misses_confidence for one in middle.options if one.kind != "api")
     assert after.num_accelerators >= before.num_accelerators and after.tco_usd.value >= before.tco_usd.value
     assert not after.misses_confidence
 
