@@ -48,11 +48,11 @@ SOURCES: dict[str, tuple[str, ...]] = {
         *each("predict/tracing", "caching_allocator glibc_malloc"),
     ),
     "factors": ("plan/factors/*",),
-    "money": ("plan/money/*", "plan/stats/price_aging"),
+    "money": ("plan/money/*",),
     "sizing": (
         *each("plan/sizing", "*"),
-        *each("plan/stats", "availability distributions estimates queueing"),
-        *each("plan", "demand/arrival_rates hardware/host_cores options/mixed"),
+        *each("plan/stats", "distributions estimates queueing"),
+        *each("plan", "demand/arrival_rates options/mixed"),
     ),
 }
 

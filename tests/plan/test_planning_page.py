@@ -73,7 +73,7 @@ def test_the_formulae_of_arrivals_and_growth_are_those_of_the_code() -> None:
 
 def test_every_table_of_a_demand_and_every_gap_is_named() -> None:
     for name, field in demand_table().model_fields.items():
-        if name in ("service", "batch", "training", "dataset", "quote", "owned"):
+        if name in ("service", "batch", "training", "rag", "post_training", "dataset", "quote", "owned"):
             assert f"`[[{name}]]`" in TEXT
         elif name in ("site", "colocation", "finance", "constraints"):
             assert f"`[{name}]`" in TEXT

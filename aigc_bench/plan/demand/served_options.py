@@ -107,7 +107,7 @@ def refuse_beyond_context(written: WrittenService | WrittenBatch, *, model: OwnM
         return
     most = most_tokens_of(written.workload, written.preset, model=model)
     if most is not None and prompt.value + answer.value > most:
-        # The workload itself refuses the middle of both; one mistake is told once.
+        # The workload itself refuses the middle of both: one mistake is reported once.
         return
     turns = (written.turns or 1.0) if isinstance(written, WrittenService) else 1.0
     longest = max(prompt.high + answer.value, prompt.value + answer.high)

@@ -22,8 +22,8 @@ def demand_text(rate: float, items: int) -> str:
 
 
 def bought(text: str) -> list[Option]:
-    """Purchases, also those that other factors refuse."""
-    found = [one for one in plan_of(text, accelerators=("l4", "h100_sxm_80gb")).options if one.kind == "owned"]
+    """Purchases of one kind of server, also those that other factors refuse."""
+    found = [one for one in plan_of(text, accelerators=("l4", "h100_sxm_80gb")).options if one.kind == "owned" and one.machine]
     assert found
     return found
 
