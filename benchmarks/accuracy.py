@@ -14,10 +14,11 @@ residuals.
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import sys
-import time
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -52,17 +53,30 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def leave_one_out(questions: list, logs: np.ndarray, whole: Calibration) -> np.ndarray:
+def leave_one_out(questions: list, logs: np.ndarray, whole: Calibration, *, jobs: int) -> np.ndarray:
     """Predicted log quantity of every row by a fit without its accelerator; each accelerator's error goes to stderr."""
+    global _shared
+    # Forked processes read the questions where they are, without a copy through a pipe.
+    _shared = (questions, logs, whole)
     predicted = np.empty(len(questions))
-    folds = [question.accelerator for question in questions]
-    started = time.perf_counter()
-    for name, inside, own in left_out.predictions_by_fold(questions, logs, folds=folds, start=whole):
-        predicted[inside] = own
-        error = 100 * np.median(np.abs(np.exp(own - logs[inside]) - 1))
-        spent, started = time.perf_counter() - started, time.perf_counter()
-        print(f"{name:24s} {inside.sum():6d} rows  {error:5.1f} %  {spent:5.1f} s", file=sys.stderr, flush=True)
+    counts = Counter(question.accelerator for question in questions)
+    # The largest first, so that no process is left with one at the end.
+    names = sorted(counts, key=lambda name: (-counts[name], name))
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("fork")) as pool:
+        for name, inside, own in pool.map(_without, names):
+            predicted[inside] = own
+            error = 100 * np.median(np.abs(np.exp(own - logs[inside]) - 1))
+            print(f"{name:24s} {inside.sum():6d} rows  {error:5.1f} %", file=sys.stderr, flush=True)
     return predicted
+
+
+_shared: tuple[list, np.ndarray, Calibration]
+
+
+def _without(name: str) -> tuple[str, np.ndarray, np.ndarray]:
+    questions, logs, whole = _shared
+    inside = np.array([question.accelerator == name for question in questions])
+    return name, inside, left_out.predictions_of_fold(questions, logs, inside=inside, start=whole)
 
 
 def table_rows(groups: Sequence[Score], *, by: Sequence[str]) -> list[list[str]]:
@@ -87,11 +101,11 @@ def printed(lines: Sequence[Sequence[str]]) -> None:
 class Residuals:
     """Left-out errors in logs of every question: without its accelerator, its model, its run."""
 
-    def __init__(self, questions: list, logs: np.ndarray, runs: list[str], whole: Calibration) -> None:
+    def __init__(self, questions: list, logs: np.ndarray, runs: list[str], whole: Calibration, *, jobs: int) -> None:
         self.questions, self.logs, self.whole = questions, logs, whole
         self.works = left_out.run_folds([work_of(question) for question in questions], count=WORK_FOLDS)
         self.runs = left_out.run_folds(runs, count=RUN_FOLDS)
-        self.unseen = leave_one_out(questions, logs, whole)
+        self.unseen = leave_one_out(questions, logs, whole, jobs=jobs)
         self.new_work = left_out.predictions_of_known_accelerators(questions, logs, folds=self.works, whole=whole)
         self.familiar = left_out.predictions_of_known_accelerators(questions, logs, folds=self.runs, whole=whole)
 
@@ -162,6 +176,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--ship", type=Path, help="write the fitted files of aigc_bench/predict/data here")
     parser.add_argument("--rows", type=Path, help="also write every row with its left-out prediction")
     parser.add_argument("--source", default="published results table (MLPerf, vendor and open benchmark results)")
+    parser.add_argument("--jobs", type=int, default=1, help="processes that leave out accelerators side by side")
     parser.add_argument("--as-of", default="2026-08")
     return parser.parse_args()
 
@@ -179,7 +194,7 @@ def main() -> None:
     answers, indices, questions = left_out.queries_of(rows, catalogue=catalogue)
     logs = np.array([question.log_quantity(rows[index].value) for index, question in zip(indices, questions, strict=True)])
     whole = fit(questions, logs)
-    residuals = Residuals(questions, logs, [keys[index] for index in indices], whole)
+    residuals = Residuals(questions, logs, [keys[index] for index in indices], whole, jobs=given.jobs)
     estimates = left_out.estimates_with_left_out_intervals(
         questions, logs, residuals.unseen, new_work=residuals.new_work, whole=whole
     )

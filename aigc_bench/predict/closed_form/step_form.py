@@ -41,9 +41,6 @@ LARGEST: Mapping[str, float] = {
 
 def priors() -> Iterator[tuple[str, tuple[float, float]]]:
     """Constant -> (typical value, spread of its logarithm)."""
-    yield "overlap", (0.5, 0.6)
-    yield "power_exponent", (0.5, 0.3)
-    yield "launch_exponent", (0.3, 0.5)
     yield "waiting", (0.15, 0.5)
     yield "host", (1.0, 0.3)
     for family in step_rows.FAMILIES:
@@ -55,6 +52,9 @@ def priors() -> Iterator[tuple[str, tuple[float, float]]]:
         # A GAN's kernels filter and activate in one pass, and keep a sign of each value.
         yield f"kept.{family}", (0.1 if family == "gan" else 0.5, 0.5)
         yield f"exchange.{family}", (1.2, 0.6)
+        yield f"overlap.{family}", (0.5, 0.6)
+        yield f"power_exponent.{family}", (0.5, 0.3)
+        yield f"launch_exponent.{family}", (0.3, 0.5)
     for engine in step_rows.ENGINES:
         yield f"launch_s.{engine}", (6e-6, 0.8)
 
@@ -83,17 +83,17 @@ def seconds(c: Columns, k: Mapping[str, float]) -> tuple[Floats, Floats]:
     def of(prefix: str) -> Floats:
         return _by(c["family"], step_rows.FAMILIES, prefix, k)
 
-    speed = c["power_share"] ** k["power_exponent"]
+    speed = c["power_share"] ** of("power_exponent")
     compute, memory = of("compute_efficiency") * speed, of("memory_efficiency")
     moved = c["memory"] + of("unfused") * c["pointwise"]
     main = _soft_maximum(c["compute"] / compute, moved / memory, power=_STEP_SOFT) + c["vector"] * of("vector_share") / speed
     decoder = _soft_maximum(c["decoder_compute"] / compute, c["decoder_memory"] / memory, power=_DECODER_SOFT)
     busy = main + decoder
-    launch_s = _by(c["engine"], step_rows.ENGINES, "launch_s", k) * (REFERENCE_BANDWIDTH / c["bandwidth"]) ** k["launch_exponent"]
+    launch_s = _by(c["engine"], step_rows.ENGINES, "launch_s", k) * (REFERENCE_BANDWIDTH / c["bandwidth"]) ** of("launch_exponent")
     launches = c["depth"] * launch_s
     # Launches hide behind a busy device (root of squares), 30 % of them never do; 0.5 and 0.3 are fixed, not fitted.
     total = (
-        np.sqrt(busy**2 + (0.5 * launches) ** 2) + 0.3 * launches + c["reduced"] * k["overlap"] + c["exchanged"] * of("exchange")
+        np.sqrt(busy**2 + (0.5 * launches) ** 2) + 0.3 * launches + c["reduced"] * of("overlap") + c["exchanged"] * of("exchange")
     )
     return total, busy
 

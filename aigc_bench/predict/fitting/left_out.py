@@ -56,12 +56,17 @@ def predictions_by_fold(
     labels = np.asarray(folds)
     for name in sorted(set(folds)):
         inside: Mask = labels == name
-        others = [question for question, is_own in zip(questions, inside, strict=True) if not is_own]
-        own = [question for question, is_own in zip(questions, inside, strict=True) if is_own]
-        # Leaving out a handful of thousands of rows hardly moves the constants; fitting them anew is what takes the time.
-        few = inside.sum() < FEW
-        part = fit_effects_alone(others, logs[~inside], whole=start) if few else fit(others, logs[~inside], start=start)
-        yield name, inside, part.log_quantity(own)
+        yield name, inside, predictions_of_fold(questions, logs, inside=inside, start=start)
+
+
+def predictions_of_fold(questions: Sequence[ModelRow], logs: Floats, *, inside: Mask, start: Calibration) -> Floats:
+    """Return the predicted log quantity of the rows of one fold, of shape ``[rows inside]``, by a fit on all others."""
+    others = [question for question, is_own in zip(questions, inside, strict=True) if not is_own]
+    own = [question for question, is_own in zip(questions, inside, strict=True) if is_own]
+    # Leaving out a handful of thousands of rows hardly moves the constants; fitting them anew is what takes the time.
+    few = inside.sum() < FEW
+    part = fit_effects_alone(others, logs[~inside], whole=start) if few else fit(others, logs[~inside], start=start)
+    return part.log_quantity(own)
 
 
 def run_folds(runs: Sequence[str], *, count: int) -> list[str]:
