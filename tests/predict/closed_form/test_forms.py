@@ -193,8 +193,9 @@ STEP = {
 
 
 def step(columns: Mapping[str, float]) -> float:
-    constants = {"overlap": 2.0, "power_exponent": 2.0, "launch_exponent": 0.5, "waiting": 0.2, "host": 1.5}
+    constants = {"waiting": 0.2, "host": 1.5}
     for family in FAMILIES:
+        constants |= {f"overlap.{family}": 2.0, f"power_exponent.{family}": 2.0, f"launch_exponent.{family}": 0.5}
         constants |= {f"compute_efficiency.{family}": 0.5, f"memory_efficiency.{family}": 0.25, f"vector_share.{family}": 0.1}
         constants |= {f"unfused.{family}": 0.5, f"drawn.{family}": 0.8, f"kept.{family}": 0.25, f"exchange.{family}": 3.0}
     constants |= {f"launch_s.{engine}": 1e-3 for engine in STEP_ENGINES}
