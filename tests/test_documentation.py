@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import io
 import os
 import re
@@ -103,6 +104,13 @@ def test_links_resolve(page: Path) -> None:
 def slug(heading: str) -> str:
     """A heading's anchor as the forges make it."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("target", ["offline throughput, NVLink", "TPOT and ITL", "TTFT"])
+def test_the_readme_states_the_errors_that_were_scored(target: str) -> None:
+    with (ROOT / "docs" / "accuracy.csv").open() as file:
+        rows = {row["group"]: row["median"] for row in csv.DictReader(file) if row["by"] == "target"}
+    assert f"{rows[f'language models, {target}']} %" in README.read_text()
 
 
 def test_the_readme_shows_a_real_report() -> None:
