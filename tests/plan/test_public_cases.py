@@ -239,7 +239,6 @@ COUNTS: Mapping[str, tuple[Callable[[], tuple[int, int]], tuple[int, int]]] = {
 MISSED: Mapping[str, str] = {
     "S03": "0.47: 1.46 million hours are 14 % of the H100's peak, a known odd point beside 38 % at 70B and 405B",
     "S07": "1.71: trained in FP8 with expert parallelism, planned in BF16 with sharded weights",
-    "S17": "0.60: MaxText on TPU v6e reaches 50 % of the peak, the model knows v5p and takes GPUs' efficiencies",
     "S43": "1.84: MLPerf's interactive bounds of 450 ms and 40 ms are not part of the row's question",
     "S55": "1.74: faster-whisper (CTranslate2) fuses what the predicted engine does not",
 }
