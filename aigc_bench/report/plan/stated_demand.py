@@ -34,7 +34,7 @@ def slo_words(slo: Slo) -> str:
     limits = (("TTFT", slo.ttft_s), ("TPOT", slo.tpot_s), ("latency", slo.latency_s))
     bounds = [f"{name} ≤ {stated(limit)}" for name, limit in limits if limit is not None]
     return (
-        message("{bounds} for {percentile:g} % of requests", bounds=", ".join(bounds), percentile=100 * slo.percentile)
+        message("{bounds} for {percentile:.4g} % of requests", bounds=", ".join(bounds), percentile=100 * slo.percentile)
         if bounds
         else message("no SLO")
     )
