@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from aigc_bench.core.records import Estimate
 from aigc_bench.plan.catalogue_search import only
-from aigc_bench.plan.options.mixed import combined
+from aigc_bench.plan.options.mixed import combined, summed_rent
 from aigc_bench.plan.options.wording import describe
-from aigc_bench.plan.records.plan import Option
+from aigc_bench.plan.records.plan import Option, Rent
+from aigc_bench.plan.stats.estimates import assumed
 from tests.plan.demands import HANDFUL, JOBS, SERVICES, demand_of, plan_of, text_of
 
 
@@ -107,3 +109,60 @@ def test_where_no_part_knows_its_room_the_first_that_is_not_left_to_a_provider_s
         assert {one.why for one in whole.factors.values()} == {"unknown of l4"}
         assert (whole.bottleneck, whole.next_bottleneck) == (None, None)
     assert {one.why for one in combined((theirs, told(parts[1], "provider"))).factors.values()} == {"provider of h100_sxm_80gb"}
+
+
+def a_rent(provider: str | None, *, size: float, most: int, mean: float, hourly: float) -> Rent:
+    """A rent of ``mean`` instances of ``size`` accelerators in two years, at one price an hour."""
+
+    def each(value: float, unit: str) -> Estimate:
+        return assumed(value, low=value / 2, high=value * 2, unit=unit, source="s")
+
+    return Rent(
+        provider=provider,
+        region=provider and f"{provider} region",
+        term="on_demand",
+        instance=provider and f"{provider} {size:g}x",
+        accelerators_per_instance=each(size, "accelerators"),
+        instances_at_most=most,
+        instances_mean=each(mean, "instances"),
+        usd_per_instance_hour=each(hourly, "usd/h"),
+        usd_per_accelerator_hour=each(hourly / size, "usd/h"),
+        usd_per_year=each(mean * hourly * 8760, "usd/year"),
+        instances_by_year=(each(mean / 2, "instances"), each(mean * 3 / 2, "instances")),
+        years=(1.0, 1.0),
+    )
+
+
+def test_rents_of_several_kinds_are_summed_and_their_prices_weighted_by_what_is_paid() -> None:
+    small, large = a_rent("a", size=1, most=5, mean=3, hourly=2.0), a_rent("b", size=8, most=2, mean=1, hourly=20.0)
+    whole = summed_rent([small, large])
+    assert whole is not None
+    assert (whole.provider, whole.region, whole.instance, whole.term) == (
+        "a + b",
+        "a region + b region",
+        "a 1x + b 8x",
+        "on_demand",
+    )
+    assert (whole.instances_at_most, whole.instances_mean.value) == (7, pytest.approx(4))
+    assert whole.usd_per_year.value == pytest.approx(small.usd_per_year.value + large.usd_per_year.value)
+    assert whole.usd_per_instance_hour.value == pytest.approx((3 * 2.0 + 1 * 20.0) / 4)
+    assert whole.instances_mean.value * whole.usd_per_instance_hour.value * 8760 == pytest.approx(whole.usd_per_year.value)
+    assert whole.accelerators_per_instance.value == pytest.approx((3 * 1 + 1 * 8) / 4)
+    # An hour of an accelerator is weighted by accelerators: 3 of the one kind, 8 of the other.
+    assert whole.usd_per_accelerator_hour.value == pytest.approx((3 * 2.0 + 8 * 2.5) / 11)
+    assert [year.value for year in whole.instances_by_year] == pytest.approx([2, 6])
+    assert whole.years == (1.0, 1.0) and whole.lines == (small, large)
+
+
+def test_rents_that_are_not_paid_are_weighted_by_what_is_reserved() -> None:
+    small, large = a_rent("a", size=1, most=6, mean=0, hourly=2.0), a_rent(None, size=8, most=2, mean=0, hourly=20.0)
+    whole = summed_rent([small, large])
+    assert whole is not None
+    assert whole.usd_per_instance_hour.value == pytest.approx((6 * 2.0 + 2 * 20.0) / 8)
+    assert (whole.provider, whole.region, whole.instance) == ("a", "a region", "a 1x")
+
+
+def test_one_rent_stays_as_it_is_and_none_is_none() -> None:
+    alone = a_rent(None, size=1, most=5, mean=3, hourly=2.0)
+    assert summed_rent([alone]) is alone
+    assert summed_rent([]) is None
