@@ -330,7 +330,7 @@ def _option(demand: Demand, quotes: Mapping[str, Quote], *, reasons: Sequence[st
         pools=(),
         accepted=not refusals,
         reasons=(*refusals, *open_questions),
-        # Another model, or an SLO for which no figure is published: compared, and ranked behind what is known to serve.
+        # Another model, or an SLO for which no figure is published: compared, and ranked behind the options that meet it.
         misses_confidence=not all(is_served for is_served, _ in judged_quotes),
         other_model=not all(quote.asked for quote in quotes.values()),
         factors=factors,
