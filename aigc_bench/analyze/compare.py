@@ -22,7 +22,7 @@ from aigc_bench.analyze.reason_codes import verdict
 from aigc_bench.analyze.rows import CaseAnalysis, analyses
 from aigc_bench.analyze.statistics import benjamini_hochberg, geometric_mean, t_quantile, welch_error, welch_p
 from aigc_bench.core.messages import joined, message
-from aigc_bench.core.overview import Overview, shown
+from aigc_bench.core.overview import Overview, Shown
 from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Record, Setting, Verdict
 from aigc_bench.core.run_records import RunInfo
@@ -103,8 +103,7 @@ class RunComparison(Record):
         return tuple(change for change in self.changes if change.is_regression)
 
 
-@shown
-class Comparison(Record):
+class Comparison(Shown, Record):
     """Runs against a base, in the order given. ``fail_above`` is the loss above which a significant change is a regression."""
 
     base: str

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 from aigc_bench.analyze.rows import CaseAnalysis, CaseSummary, analyses, rows_of, summaries_of
 from aigc_bench.catalog.loader import usable_catalogue
 from aigc_bench.core.messages import message
-from aigc_bench.core.overview import Overview, shown
+from aigc_bench.core.overview import Overview, Shown
 from aigc_bench.core.records import MetricRow
 from aigc_bench.core.units import quantity
 from aigc_bench.measure.store import Run
@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@shown
 @dataclass(frozen=True, kw_only=True, repr=False)
-class MeasuredRun(Run):
+class MeasuredRun(Shown, Run):
     """A stored run together with the numbers that follow from its trials, computed at their first use."""
 
     @classmethod

@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from aigc_bench.api.arguments import checked
 from aigc_bench.api.reporting import report
 from aigc_bench.api.stored import RUNS_FOLDER, RunOrPath, load, newest_run
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.core.named_code import with_its_code
-from aigc_bench.core.overview import Overview, shown
+from aigc_bench.core.overview import Overview, Shown
 from aigc_bench.core.pipeline import Cache, Pipeline
 from aigc_bench.core.records import Case, Mode, Record, Setting
 from aigc_bench.core.run_records import Check, System
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
     from aigc_bench.measure.find import BatchSearch
 
 
-@shown
-class DryRun(Record):
+class DryRun(Shown, Record):
     """What a run would do. ``expected_s`` is estimated from the level's limits, before anything was run."""
 
     profile: str
@@ -65,10 +65,11 @@ class DryRun(Record):
         )
 
 
+@checked
 def run(
     profile: str | Path | Profile | None = None,
     *,
-    only: Sequence[str] = (),
+    only: str | Sequence[str] = (),
     level: Level | None = None,
     budget_s: float | None = None,
     out: Path | str | None = None,
@@ -78,7 +79,7 @@ def run(
     max_latency_s: float | None = None,
     pipelines: Sequence[Pipeline] = (),
     progress: Callable[[events.Progress], None] = events.ignore,
-    command: Sequence[str] = (),
+    command: str | Sequence[str] = (),
 ) -> MeasuredRun:
     """Measure this machine and write the report; returns the stored run.
 
@@ -114,6 +115,7 @@ def run(
     return _reported(outcome.path, progress)
 
 
+@checked
 def resume(
     path: RunOrPath | None = None, *, model: str | None = None, progress: Callable[[events.Progress], None] = events.ignore
 ) -> MeasuredRun:
@@ -129,10 +131,11 @@ def resume(
     return _reported(outcome.path, progress)
 
 
+@checked
 def dry_run(
     profile: str | Path | Profile | None = None,
     *,
-    only: Sequence[str] = (),
+    only: str | Sequence[str] = (),
     level: Level | None = None,
     budget_s: float | None = None,
     pipelines: Sequence[Pipeline] = (),
@@ -161,6 +164,7 @@ def dry_run(
     )
 
 
+@checked
 def pipelines(
     data: Path | str | None = None, *, caches: Sequence[Cache] = ("hot",), workers: Sequence[int] = ()
 ) -> tuple[Pipeline, ...]:
@@ -170,13 +174,14 @@ def pipelines(
     return piped_profile.pipelines(data, caches=caches, workers=workers)
 
 
+@checked
 def own_profile(
     model: Path | str,
     *,
     modes: Sequence[Mode] = ("infer",),
     batch_sizes: Sequence[int] = (1,),
     precision: str | None = None,
-    engines: Sequence[str] = ("torch-eager",),
+    engines: str | Sequence[str] = ("torch-eager",),
     settings: Mapping[str, Setting] | None = None,
     changes: Mapping[str, Setting] | None = None,
 ) -> Profile:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aigc_bench.api.stored import RunOrPath, loaded
+from aigc_bench.api.arguments import Changes, checked, key_values
+from aigc_bench.api.stored import RunOrPath, all_loaded
 from aigc_bench.core.named_code import load_named_code
 from aigc_bench.core.units import money_in
 
@@ -17,16 +18,17 @@ if TYPE_CHECKING:
     from aigc_bench.plan.records.plan import Plan
 
 
+@checked
 def plan(
     demand: Path | str | Demand,
     *,
-    runs: Sequence[RunOrPath] = (),
-    use_invalid: Sequence[str] = (),
+    runs: RunOrPath | Sequence[RunOrPath] = (),
+    use_invalid: str | Sequence[str] = (),
     accelerators: str | Sequence[str] = (),
     on: date | None = None,
-    code: Sequence[str] = (),
-    quotes: Sequence[Path | str] = (),
-    changes: Sequence[str] = (),
+    code: str | Sequence[str] = (),
+    quotes: Path | str | Sequence[Path | str] = (),
+    changes: Changes = (),
 ) -> Plan:
     """Plan a demand (a TOML file or a record): options by rank with every factor, money and what they rest on.
 
@@ -34,7 +36,8 @@ def plan(
     the recommended option is replayed by discrete events. ``accelerators`` narrows the search, ``on`` is the day of
     prices, by default the newest that the catalogue knows. ``code`` permits the ``module:function`` that the demand names
     as models. ``quotes`` are files of vendors' quotes, added to those of the demand. ``changes`` replace keys of the
-    demand file, as in ``"services.chat.users=30000"``. Raises ``UsageError`` with every mistake of a file.
+    demand file: ``{"services.chat.users": 30000}``, or texts such as ``"services.chat.users=30000"``. Raises ``UsageError``
+    with every mistake of a file.
 
     >>> plan = ab.plan("examples/nightly-images.toml", accelerators="l40s")
     >>> plan.to_pandas()[["rank", "kind", "accelerator", "accepted"]].head(2)
@@ -49,15 +52,15 @@ def plan(
     from aigc_bench.plan.hardware.measured_runs import measured_machines
     from aigc_bench.plan.records.demand import Demand
 
-    for name in code:
+    for name in [code] if isinstance(code, str) else code:
         # Before the demand is read: it may name the models that this code registers.
         load_named_code(name)
     # A lone string is a sequence of letters, too.
     names = [accelerators] if isinstance(accelerators, str) else accelerators
     catalogue = load_catalogue()
-    wanted = demand if isinstance(demand, Demand) else read_demand(demand, catalogue=catalogue, changes=changes)
-    wanted = with_quote_files(wanted, quotes, catalogue=catalogue)
-    measured = measured_machines([loaded(run) for run in runs], catalogue=catalogue, with_invalid=use_invalid)
+    wanted = demand if isinstance(demand, Demand) else read_demand(demand, catalogue=catalogue, changes=key_values(changes))
+    wanted = with_quote_files(wanted, [quotes] if isinstance(quotes, str | Path) else quotes, catalogue=catalogue)
+    measured = measured_machines(all_loaded(runs), catalogue=catalogue, with_invalid=use_invalid)
     # Any spelling becomes the id; an unknown one raises with the nearest.
     ids = [catalogue.accelerator(name).id for name in names]
     # Sentences that name amounts are made as the plan is.

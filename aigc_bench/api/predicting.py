@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from aigc_bench.api.stored import RunOrPath, loaded
+from aigc_bench.api.arguments import checked
+from aigc_bench.api.stored import RunOrPath, all_loaded
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.measure.profiles import Profile, find_profile
@@ -17,8 +18,13 @@ if TYPE_CHECKING:
     from aigc_bench.predict.validation.score import Validation
 
 
+@checked
 def predict(
-    query: Query | str = "", *, accelerators: str | Sequence[str], runs: Sequence[RunOrPath] = (), **fields: Unpack[QueryFields]
+    query: Query | str = "",
+    *,
+    accelerators: str | Sequence[str],
+    runs: RunOrPath | Sequence[RunOrPath] = (),
+    **fields: Unpack[QueryFields],
 ) -> Predictions:
     """Predict a workload on each accelerator; every number has basis ``modelled`` and an 80 % interval.
 
@@ -45,13 +51,14 @@ def predict(
         raise UsageError(
             message("predict: {field} is a field of the Query that is given.", field=next(iter(fields))), message("State it there.")
         )
-    asked = Query.of(query, **fields) if isinstance(query, str) else query
+    asked = Query(query, **fields) if isinstance(query, str) else query
     names = [accelerators] if isinstance(accelerators, str) else accelerators
-    return queries.predict_one(asked, accelerators=names, runs=[loaded(run) for run in runs])
+    return queries.predict_one(asked, accelerators=names, runs=all_loaded(runs))
 
 
+@checked
 def predict_profile(
-    profile: str | Path | Profile, *, accelerators: str | Sequence[str] = (), runs: Sequence[RunOrPath] = ()
+    profile: str | Path | Profile, *, accelerators: str | Sequence[str] = (), runs: RunOrPath | Sequence[RunOrPath] = ()
 ) -> Predictions:
     """Predict every case of a profile on each accelerator, by default those that the profile expects, calibrated by own ``runs``.
 
@@ -64,11 +71,12 @@ def predict_profile(
     # A word ("cpu", "any") names no accelerator, a tuple holds catalogue ids.
     expected = () if isinstance(chosen.expects, str) else chosen.expects
     return queries.predict_cases(
-        chosen.cases, accelerators=names or expected, where=f"profile {chosen.name}", runs=[loaded(run) for run in runs]
+        chosen.cases, accelerators=names or expected, where=f"profile {chosen.name}", runs=all_loaded(runs)
     )
 
 
-def validate(table: Path | str, *, by: Sequence[str] = (), rows_out: Path | str | None = None) -> Validation:
+@checked
+def validate(table: Path | str, *, by: str | Sequence[str] = (), rows_out: Path | str | None = None) -> Validation:
     """Score the performance model against a table of published results, grouped ``by`` its columns.
 
     Errors are absolute fractions of the measured value. docs/method.md has the columns of a table. ``rows_out`` is a CSV file

@@ -6,6 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aigc_bench.api.arguments import checked
 from aigc_bench.api.planning import plan
 from aigc_bench.api.stored import RunOrPath, loaded
 from aigc_bench.core.errors import UsageError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from aigc_bench.predict.predicted import Predictions
 
 
+@checked
 def report(*runs: RunOrPath, out: Path | str | None = None, demand: Path | str | Demand | None = None) -> Path:
     """Write the HTML report of one or several runs and return its file, by default ``report.html`` in the first run.
 
@@ -43,6 +45,7 @@ def report(*runs: RunOrPath, out: Path | str | None = None, demand: Path | str |
     return save(render_report(opened, plan=own, comparison=comparison, more=asked), file=file)
 
 
+@checked
 def prediction_report(predicted: Predictions, *, title: str, out: Path | str) -> Path:
     """Write what ``predict`` or ``predict_profile`` gave as one HTML file, and return it.
 
@@ -59,6 +62,7 @@ def prediction_report(predicted: Predictions, *, title: str, out: Path | str) ->
     return save(render_prediction(predicted.rows, title=title, version=version("aigc-bench")), file=Path(out))
 
 
+@checked
 def write_plan(plan: Plan, folder: Path | str) -> Path:
     """Write ``plan.html``, ``plan.json``, ``options.csv`` and ``bill.csv`` into a folder; returns the page."""
     from aigc_bench.plan.output.contract import write_files
@@ -71,6 +75,7 @@ def write_plan(plan: Plan, folder: Path | str) -> Path:
     return save(render_plan(view, version=version("aigc-bench")), file=where / "plan.html")
 
 
+@checked
 def write_deployment(plan: Plan, folder: Path | str) -> Path:
     """Write what starts the recommended option of a plan into a folder, and return its README.
 

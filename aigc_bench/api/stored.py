@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aigc_bench.api.arguments import checked
 from aigc_bench.core.errors import AigcBenchError, FileWarning, UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import MetricRow
@@ -24,6 +26,7 @@ RUNS_FOLDER = Path("runs")
 RunOrPath = Run | Path | str
 
 
+@checked
 def load(path: Path | str) -> MeasuredRun:
     """Read a run directory; raises ``UsageError`` where it is none.
 
@@ -48,12 +51,18 @@ def loaded(run: RunOrPath) -> Run:
     return run if isinstance(run, Run) else load_run(run)
 
 
-def newest_run(folder: Path = RUNS_FOLDER) -> Path:
+def all_loaded(runs: RunOrPath | Sequence[RunOrPath]) -> list[Run]:
+    """Return runs, or a single one, each given as such or by its directory."""
+    return [loaded(run) for run in ([runs] if isinstance(runs, Run | Path | str) else runs)]
+
+
+@checked
+def newest_run(folder: Path | str = RUNS_FOLDER) -> Path:
     """The run directory in ``folder`` that was made last; raises ``UsageError`` where there is none.
 
     Runs that cannot be read are left out with a ``FileWarning``; where no other is left, the first one's error is raised.
     """
-    found = [file.parent for file in folder.glob(f"*/{RUN_FILE}")]
+    found = [file.parent for file in Path(folder).glob(f"*/{RUN_FILE}")]
     if not found:
         raise UsageError(
             message("{folder}/: there is no run here.", folder=folder),
@@ -70,15 +79,19 @@ def newest_run(folder: Path = RUNS_FOLDER) -> Path:
     if not created_s:
         raise damaged[0]
     for one in damaged:
-        warnings.warn(message("{problem} This run is left out.", problem=one.message), FileWarning, stacklevel=2)
+        warnings.warn(
+            message("{problem} This run is left out.", problem=one.message), FileWarning, stacklevel=3
+        )  # above ``checked``
     return max(created_s, key=lambda path: created_s[path])
 
 
+@checked
 def rows(run: RunOrPath) -> list[MetricRow]:
     """Return one record per case and metric."""
     return list(measured(run).rows)
 
 
+@checked
 def metrics(run: RunOrPath) -> pd.DataFrame:
     """Return one row per case and metric: ``case, workload, ... metric, value, low, high, unit, n, basis, verdict, reasons``.
 
@@ -91,11 +104,13 @@ def metrics(run: RunOrPath) -> pd.DataFrame:
     return measured(run).to_pandas()
 
 
+@checked
 def cases(run: RunOrPath) -> list[CaseSummary]:
     """One record per case, failed ones too: how it fared, its grade and verdict, and why it has no numbers."""
     return list(measured(run).cases)
 
 
+@checked
 def skipped(run: RunOrPath) -> list[str]:
     """What could not be read of the data of a run with pipelines: a line for each kind of data, samples with their reasons."""
     from aigc_bench.analyze.pipeline_quantities import data_read
@@ -118,6 +133,7 @@ def skipped(run: RunOrPath) -> list[str]:
     return lines
 
 
+@checked
 def compare(base: RunOrPath, *others: RunOrPath, fail_above: float | None = None) -> Comparison:
     """Compare runs with a base run; with ``fail_above`` (a fraction), what is worse by more is called a regression.
 
@@ -134,6 +150,7 @@ def compare(base: RunOrPath, *others: RunOrPath, fail_above: float | None = None
     return comparing.compare(loaded(base), [loaded(run) for run in others], fail_above=fail_above)
 
 
+@checked
 def published(run: RunOrPath, *, gpu: str | None = None) -> str:
     """A run's numbers as CSV in the schema of published results, which ``validate`` reads; ``gpu`` names the machine.
 

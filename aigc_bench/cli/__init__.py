@@ -150,6 +150,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str] | None) -> int:
     """Run the command; turn an exception into an exit code and a line."""
+    from aigc_bench.core.errors import options_are_flags
+
+    mark = options_are_flags.set(True)
     try:
         # standalone_mode=False: click returns codes and raises its errors instead of printing and exiting by itself.
         with _warnings_as_notes():
@@ -162,6 +165,8 @@ def _run(argv: Sequence[str] | None) -> int:
         return _refused(problem)
     except Exception as problem:
         return _explain(problem)
+    finally:
+        options_are_flags.reset(mark)
     # Commands without an exit code of their own return None.
     return code if isinstance(code, int) else 0
 

@@ -9,13 +9,6 @@ import click
 
 from aigc_bench.core.messages import message
 
-MOST_DEVICES = 1_000_000
-MOST_ITEMS = 1_000_000
-"""Of a batch."""
-MOST_REQUESTS = 10_000_000
-# A signed 64-bit integer, as torch's generator takes it.
-MOST_SEED = 2**63 - 1
-
 if TYPE_CHECKING:
     _FloatType = click.ParamType[float]
     _IntType = click.ParamType[int]

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aigc_bench.cli.number_types import MOST_ITEMS, Count
+from aigc_bench.cli.number_types import Count
 from aigc_bench.core.messages import message
+from aigc_bench.core.numbers import MOST_ITEMS
 
 if TYPE_CHECKING:
     from aigc_bench.core.records import Mode

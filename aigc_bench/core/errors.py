@@ -12,9 +12,13 @@ from __future__ import annotations
 import difflib
 import itertools
 from collections.abc import Callable, Iterable, Sequence
+from contextvars import ContextVar
 
 from aigc_bench.core.messages import message, translated
 from aigc_bench.core.visible import visible
+
+options_are_flags: ContextVar[bool] = ContextVar("options_are_flags", default=False)
+"""Whether the reader typed flags, as the command line sets it; for a program ``api.arguments`` names keywords instead."""
 
 _MOST_CHARACTERS = 2_400
 """Of an error with all its lines, about as much as a screen shows."""

@@ -21,6 +21,14 @@ MAX_DIGITS = 400
 """Longer texts are refused before they are converted: conversion of an integer takes time with the square of its digits."""
 OUT_OF_RANGE = message("must be 0 or between {smallest:g} and {largest:g} in size", smallest=SMALLEST, largest=LARGEST)
 
+MOST_DEVICES = 1_000_000
+MOST_ITEMS = 1_000_000
+"""Of a batch."""
+MOST_REQUESTS = 10_000_000
+"""Of one simulation."""
+# A signed 64-bit integer, as torch's generator takes it.
+MOST_SEED = 2**63 - 1
+
 Commas = Literal["thousands", "decimal", "unclear"]
 """What a comma in a number means in a file: 2,500 is 2500; or 2,5 is 2.5 and 2.500 is unclear; or only what cannot be misread."""
 

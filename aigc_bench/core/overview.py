@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Protocol, TypeVar
 
 from aigc_bench.core.messages import message, translated
 from aigc_bench.core.record import Record, Sentence
@@ -82,27 +82,19 @@ def _safe(text: str) -> str:
     return escape(visible(translated(text)))
 
 
-class HasOverview(Protocol):
-    """A result that can be shown."""
+class Shown(ABC):
+    """What a REPL and a notebook show of a result: its overview instead of all its fields. The first base of a class."""
 
     @property
+    @abstractmethod
     def overview(self) -> Overview:
-        """Return what is shown of it."""
+        """Return what is shown."""
 
-
-Result = TypeVar("Result", bound=HasOverview)
-
-
-def shown(result: type[Result]) -> type[Result]:
-    """Let a REPL and a notebook show a class's overview instead of all its fields; a class decorator."""
-
-    def text(self: Result) -> str:
+    def __repr__(self) -> str:
         return self.overview.text
 
-    def html(self: Result) -> str:
-        return self.overview.html
+    def __str__(self) -> str:
+        return self.overview.text
 
-    # Set on the class: pydantic's own repr prints every field of every inner record.
-    for name, method in (("__repr__", text), ("__str__", text), ("_repr_html_", html)):
-        setattr(result, name, method)
-    return result
+    def _repr_html_(self) -> str:
+        return self.overview.html

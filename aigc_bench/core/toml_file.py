@@ -95,6 +95,7 @@ _KINDS = (
     (r"a valid integer", "a whole number"),
     (r"a valid number", "a number"),
     (r"a valid string", "a text"),
+    (r"^Input is not a valid path for .*", "Input should be a path"),
     (r"^Tuple should have", "the list must have"),
     (r", unable to (?:interpret|parse) .*$", ""),
 )

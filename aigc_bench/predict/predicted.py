@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from aigc_bench.analyze.metrics import metric_of
 from aigc_bench.core.derivation import SAME, Derivation, record
 from aigc_bench.core.messages import message
-from aigc_bench.core.overview import Overview, shown
+from aigc_bench.core.overview import Overview, Shown
 from aigc_bench.core.records import Case, Estimate, MetricRow, Positive, Record
 from aigc_bench.core.units import quantity
 
@@ -73,8 +73,7 @@ def named_as_served(case: Case, precision: str | None) -> str:
     return case.id if precision is None else case.model_copy(update={"precision": precision}).id
 
 
-@shown
-class Predictions(Record):
+class Predictions(Shown, Record):
     """Predicted metrics in order, each with the id of its accelerator; basis ``modelled``, with 80 % intervals."""
 
     rows: tuple[tuple[str, PredictedRow], ...]

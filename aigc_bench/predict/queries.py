@@ -148,6 +148,7 @@ def _precision(text: str | None, *, engine: str, backend: str, spec: Accelerator
 
 def predict_one(query: Query, *, accelerators: Sequence[str], runs: Sequence[Run] = ()) -> Predictions:
     """Return one case on each accelerator; raises ``UsageError`` where a name is unknown or nothing answers."""
+    _refuse_contradiction(query)
     catalogue = load_catalogue()
     own = None if query.model is None else _served_part(resolve(with_its_code(query.model), changes=query.changes), query)
     specs = specs_of(accelerators, catalogue=catalogue, where="predict")
@@ -173,6 +174,17 @@ def predict_one(query: Query, *, accelerators: Sequence[str], runs: Sequence[Run
             )  # fmt: skip
         rows += [(spec.id, _noted(row, notes)) for row in found]
     return Predictions(rows=tuple(rows))
+
+
+def _refuse_contradiction(query: Query) -> None:
+    """Raise ``UsageError`` for fields that would be ignored."""
+    if query.model is not None and query.what:
+        raise UsageError(
+            message("predict: {what!r} and the model {model} are both given.", what=query.what, model=query.model),
+            message("Name one of them."),
+        )
+    if query.model is None and query.changes:
+        raise UsageError(message("predict: changes override keys of the config.json of a model of your own, and none is given."))
 
 
 def _with_own_cache(options: EngineOptions, case: Case, *, own: Resolved | None) -> EngineOptions:

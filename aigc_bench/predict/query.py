@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self, TypedDict, Unpack
+from typing import Annotated, TypedDict, Unpack
 
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from aigc_bench.core.errors import UnknownNameError, UsageError
 from aigc_bench.core.messages import message
-from aigc_bench.core.records import Mode, Positive, Record, Setting
+from aigc_bench.core.numbers import MOST_DEVICES, MOST_ITEMS, MOST_REQUESTS, MOST_SEED
+from aigc_bench.core.records import Mode, Record, Setting
+from aigc_bench.core.toml_file import Mistake, distinct_mistakes
+
+_Name = Annotated[str, Field(min_length=1)]
+"""Of an engine or a format: an empty one would silently be the default."""
 
 
 class RequestLoad(Record):
@@ -28,8 +33,8 @@ class RequestLoad(Record):
     percentile: float = 99.0
     lengths: str | None = None
     trace: Path | None = None
-    num_requests: Positive | None = None
-    seed: int = 0
+    num_requests: Annotated[int, Field(ge=1, le=MOST_REQUESTS)] | None = None
+    seed: Annotated[int, Field(ge=0, le=MOST_SEED)] = 0
 
 
 class QueryFields(TypedDict, total=False):
@@ -63,38 +68,38 @@ class Query(Record):
     model: Path | str | None = None
     changes: Mapping[str, Setting] = Field(default_factory=dict)
     mode: Mode = "infer"
-    engine: str | None = None
-    precision: str | None = None
-    batch_size: Positive | None = None
-    devices: Positive = 1
+    engine: _Name | None = None
+    precision: _Name | None = None
+    batch_size: Annotated[int, Field(ge=1, le=MOST_ITEMS)] | None = None
+    devices: Annotated[int, Field(ge=1, le=MOST_DEVICES)] = 1
     parallel: str | None = None
     settings: Mapping[str, Setting] = Field(default_factory=dict)
     engine_options: Mapping[str, Setting] = Field(default_factory=dict)
     load: RequestLoad | None = None
 
-    @classmethod
-    def of(cls, what: str = "", **fields: Unpack[QueryFields]) -> Self:
-        """Return the query of these fields; raises ``UsageError`` that names the field which is unknown or out of range."""
-        unknown = sorted({*fields} - {*cls.model_fields})
+    def __init__(self, what: str = "", **fields: Unpack[QueryFields]) -> None:
+        """Make the query of these fields; raises ``UsageError`` that names the field which is unknown or out of range."""
+        unknown = sorted({*fields} - {*type(self).model_fields})
         if unknown:
-            raise UnknownNameError("field", unknown[0], known=cls.model_fields, where="predict")
+            raise UnknownNameError(message("field"), unknown[0], known=type(self).model_fields, where="predict")
         try:
             # Checked for unknown names above: pydantic's own message would not suggest the nearest.
-            return cls.model_validate({"what": what, **fields})
+            BaseModel.__init__(self, what=what, **fields)
         except ValidationError as problem:
-            first = problem.errors()[0]
-            place = ".".join(map(str, first["loc"]))
-            raise UsageError(
-                message(
-                    "predict: {place} is {value!r}: {problem}.",
-                    place=place,
-                    # A wrong value may be anything, a whole file's text included.
-                    value=str(first["input"])[:60],
-                    problem=first["msg"].lower(),
-                )
-            ) from None
+            raise _named_mistake(distinct_mistakes(problem, fields)[0]) from None
 
     @property
     def title(self) -> str:
         """Return the name of the work, for headings."""
         return str(self.model) if self.model is not None else self.what
+
+
+def _named_mistake(found: Mistake) -> UsageError:
+    place = ".".join(map(str, found.place)) or "what"
+    if found.kind == "extra_forbidden":
+        return UnknownNameError(
+            message("field"), place.rpartition(".")[2], known=RequestLoad.model_fields, where=message("predict: load")
+        )
+    # A wrong value may be anything, a whole file's text included; a table of a file is a mapping here.
+    value, words = str(found.value)[:60], found.words.replace("a table", "a mapping")
+    return UsageError(message("predict: {place} is {value!r}: {words}.", place=place, value=value, words=words))

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from aigc_bench.core.overview import MOST_LINES, MOST_ROWS, TONES, Overview, shown
+from aigc_bench.core.overview import MOST_LINES, MOST_ROWS, TONES, Overview, Shown
 from aigc_bench.core.record import Record
 
 STYLE_SHEET = Path(__file__).parents[2] / "aigc_bench" / "report" / "templates" / "style.css"
 
 
-@shown
-class Weather(Record):
+class Weather(Shown, Record):
     """A result."""
 
     days: tuple[str, ...]

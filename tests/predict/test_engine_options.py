@@ -25,7 +25,7 @@ EAGLE: dict[str, Setting] = {"draft": "eagle", "draft_tokens": 3, "acceptance": 
 
 def rows(what: str = "llama-3.1-8b", *, options: dict[str, Setting], **keys: object) -> dict[str, PredictedRow]:
     asked = {"engine": "vllm", "batch_size": 16, "settings": {"prompt_len": 4096, "max_new_tokens": 256}, **keys}
-    query = Query.of(what, engine_options=options, **asked)  # type: ignore[arg-type]
+    query = Query(what, engine_options=options, **asked)  # type: ignore[arg-type]
     return {row.metric: row for _, row in predict_one(query, accelerators=["h200"]).rows}
 
 

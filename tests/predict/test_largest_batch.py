@@ -10,7 +10,7 @@ from aigc_bench.predict.query import Query
 
 
 def throughput(batch: int, accelerator: str = "t4") -> PredictedRow:
-    query = Query.of("gpt/gpt2-355m", batch_size=batch, precision="fp16", settings={"prompt_len": 512, "max_new_tokens": 2})
+    query = Query("gpt/gpt2-355m", batch_size=batch, precision="fp16", settings={"prompt_len": 512, "max_new_tokens": 2})
     rows = {row.metric: row for _, row in predict_one(query, accelerators=[accelerator]).rows}
     return rows["throughput"]
 

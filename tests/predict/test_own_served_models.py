@@ -23,7 +23,7 @@ _NAMES = ("my-llama", "llama-3.1-8b-x", "snapshots/0123abc")
 def predicted(what: Path | str, **fields: Any) -> dict[str, MetricRow]:
     own = {"model": str(what)} if isinstance(what, Path) else {"what": what}
     fields = {"engine": "vllm", "batch_size": 8, **fields}
-    rows = predict_one(Query.of(**own, **fields), accelerators=["h100"]).rows
+    rows = predict_one(Query(**own, **fields), accelerators=["h100"]).rows
     return {row.metric: row for _, row in rows}
 
 

@@ -13,7 +13,7 @@ from aigc_bench.predict.query import Query
 
 
 def rows(what: str, **keys: object) -> dict[str, PredictedRow]:
-    found = predict_one(Query.of(what, **{"engine": "vllm", "devices": 8, **keys}), accelerators=["h200"])  # type: ignore[arg-type]
+    found = predict_one(Query(what, **{"engine": "vllm", "devices": 8, **keys}), accelerators=["h200"])  # type: ignore[arg-type]
     return {row.metric: row for _, row in found.rows}
 
 

@@ -171,7 +171,7 @@ def test_a_published_pipeline_is_predicted_in_time_and_memory_whatever_its_folde
     published = FOLDERS[name]
     answers = []
     for folder in ("flux.1-dev", "x"):
-        query = Query.of(model=write_folder(tmp_path / folder, published), precision="bf16", settings=published.short)
+        query = Query(model=write_folder(tmp_path / folder, published), precision="bf16", settings=published.short)
         rows = {row.metric: row for _, row in predict_one(query, accelerators=["h200"]).rows}
         answers.append((rows["throughput"].value, rows["step_time"].value, rows["memory_device_peak"].value))
     assert answers[0] == answers[1]

@@ -76,7 +76,7 @@ def test_positions_behind_a_padding_token_are_not_for_words(tmp_path):
 
 def test_a_model_that_sees_is_served_by_its_language_model(tmp_path):
     folder = write_model(tmp_path / "vl", SENSES["Qwen/Qwen2.5-VL-7B-Instruct"].config)
-    found = predict_one(Query.of(model=folder, engine="vllm"), accelerators=["h100"]).rows
+    found = predict_one(Query(model=folder, engine="vllm"), accelerators=["h100"]).rows
     rows = {row.metric: row for _, row in found}
     assert rows["num_params"].value == pytest.approx(7.616e9, rel=1e-3)
     assert "images_not_counted" in rows["throughput"].reasons

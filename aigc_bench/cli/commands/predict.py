@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aigc_bench.cli.number_types import MOST_DEVICES, MOST_ITEMS, MOST_REQUESTS, MOST_SEED, Amount, Count
+from aigc_bench.cli.number_types import Amount, Count
 from aigc_bench.cli.output import json_option, number_cells, print_json, print_table, width
 from aigc_bench.cli.terminal import say, say_document
 from aigc_bench.core.messages import message
+from aigc_bench.core.numbers import MOST_DEVICES, MOST_ITEMS, MOST_REQUESTS, MOST_SEED
 
 if TYPE_CHECKING:
     from aigc_bench.core.records import Mode

@@ -12,11 +12,12 @@ import click
 
 from aigc_bench.cli import EXIT_CASES_FAILED, EXIT_INTERRUPTED
 from aigc_bench.cli.data_options import DataWords, data_options
-from aigc_bench.cli.number_types import MOST_SEED, Amount, Count
+from aigc_bench.cli.number_types import Amount, Count
 from aigc_bench.cli.output import headline, json_option, print_json, print_table
 from aigc_bench.cli.own_model_options import OwnModelWords, given, own_model_options
 from aigc_bench.cli.terminal import say
 from aigc_bench.core.messages import message
+from aigc_bench.core.numbers import MOST_SEED
 
 if TYPE_CHECKING:
     from aigc_bench.analyze.rows import CaseSummary

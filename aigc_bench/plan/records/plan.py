@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from aigc_bench.core.messages import message
-from aigc_bench.core.overview import Overview, shown
+from aigc_bench.core.overview import Overview, Shown
 from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.core.units import SECONDS_PER_HOUR, SECONDS_PER_YEAR
@@ -193,8 +193,7 @@ OPTION_COLUMNS = (
 """The columns of ``options.csv``."""
 
 
-@shown
-class Plan(Record):
+class Plan(Shown, Record):
     """The answer: options by rank, the loads they carry, and all assumptions."""
 
     schema_version: int = 1

@@ -10,7 +10,7 @@ import numpy as np
 
 from aigc_bench.core.errors import UnknownNameError
 from aigc_bench.core.messages import message, plural
-from aigc_bench.core.overview import Overview, shown
+from aigc_bench.core.overview import Overview, Shown
 from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Record
 from aigc_bench.predict.fitting.predictions import RowPrediction
@@ -63,8 +63,7 @@ class Refused(Record):
     reason: Sentence
 
 
-@shown
-class Validation(Record):
+class Validation(Shown, Record):
     """All groups, why rows were not answered, and the rows that were not understood."""
 
     groups: tuple[Score, ...]

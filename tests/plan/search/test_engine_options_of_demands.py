@@ -50,7 +50,7 @@ def setting(given: dict[str, Setting]) -> ServedSetting:
 
 
 def predicted(given: dict[str, Setting], *, devices: int = 1) -> dict[str, float]:
-    query = Query.of(
+    query = Query(
         "llama-3.1-8b", engine="vllm", precision="bf16", batch_size=16, devices=devices, engine_options=given,
         settings={"prompt_len": 4096, "max_new_tokens": 256},
     )  # fmt: skip

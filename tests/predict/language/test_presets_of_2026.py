@@ -77,7 +77,7 @@ CARDS: Mapping[str, Card] = {
 @pytest.mark.parametrize("name", CARDS)
 def test_a_preset_has_the_parameters_and_the_cache_that_are_published(name):
     card, config = CARDS[name], language_presets()[name].config
-    found = predict_one(Query.of(f"gpt/{name}", engine="vllm", precision="bf16"), accelerators=["b300"]).rows
+    found = predict_one(Query(f"gpt/{name}", engine="vllm", precision="bf16"), accelerators=["b300"]).rows
     rows = {row.metric: row.value for _, row in found}
     assert rows["num_params"] == language_presets()[name].num_params
     assert rows["num_params"] / 1e9 == pytest.approx(card.total, rel=card.rel)
