@@ -61,6 +61,15 @@ _GEMMA3_12B = {
         "num_attention_heads": 16, "num_hidden_layers": 27, "patch_size": 14, "vision_use_head": False,
     },
 }  # fmt: skip
+_BYT5_SMALL = {
+    "architectures": ["T5EncoderModel"], "model_type": "t5", "vocab_size": 1510, "d_model": 1472, "d_kv": 64, "d_ff": 3584,
+    "num_layers": 12, "num_heads": 6, "num_decoder_layers": 4, "feed_forward_proj": "gated-gelu", "is_gated_act": True,
+    "dense_act_fn": "gelu_new", "tie_word_embeddings": False,
+}  # fmt: skip
+_QWEN25_VL_7B_TEXT = {
+    **{key: value for key, value in QWEN25_VL_7B.items() if not key.startswith(("vision", "image", "video"))},
+    "architectures": ["Qwen2_5_VLTextModel"], "model_type": "qwen2_5_vl_text",
+}  # fmt: skip
 _BERT_HUNYUAN = {
     "architectures": ["BertModel"], "model_type": "bert", "hidden_act": "gelu", "hidden_size": 1024, "intermediate_size": 4096,
     "max_position_embeddings": 512, "num_attention_heads": 16, "num_hidden_layers": 24, "type_vocab_size": 2,
@@ -164,6 +173,16 @@ FOLDERS: Mapping[str, Folder] = {
         "vae": {"_class_name": "AutoencoderKLLTX2Video"}, "text_encoder": _GEMMA3_12B,
         "connectors": {"_class_name": "LTX2TextConnectors"},
     }, "HaCohen et al. 2026, arXiv 2601.03233: 14 B + 5 B, 19 B", rel=0.01, short=_SMALL_VIDEO),
+    "hunyuanvideo-community/HunyuanVideo-1.5-480p_t2v": Folder("video_diffusion", "HunyuanVideo15Pipeline", 8.3e9, 7.29e9, {
+        "transformer": {
+            "_class_name": "HunyuanVideo15Transformer3DModel", "attention_head_dim": 128, "image_embed_dim": 1152,
+            "in_channels": 65, "mlp_ratio": 4.0, "num_attention_heads": 16, "num_layers": 54, "num_refiner_layers": 2,
+            "out_channels": 32, "patch_size": 1, "patch_size_t": 1, "qk_norm": "rms_norm", "rope_axes_dim": [16, 56, 56],
+            "rope_theta": 256.0, "target_size": 640, "task_type": "t2v", "text_embed_2_dim": 1472, "text_embed_dim": 3584,
+        },
+        "vae": {"_class_name": "AutoencoderKLHunyuanVideo15", "latent_channels": 32},
+        "text_encoder": _QWEN25_VL_7B_TEXT, "text_encoder_2": _BYT5_SMALL,
+    }, "Wu et al. 2025, arXiv 2511.18870: 8.3 B", rel=5e-3, short={**_SMALL_VIDEO, "height": 240}),
     "genmo/mochi-1-preview": Folder("video_diffusion", "MochiPipeline", 10.03e9, 4.7623e9, {
         "transformer": {
             "_class_name": "MochiTransformer3DModel", "attention_head_dim": 128, "in_channels": 12, "num_attention_heads": 24,

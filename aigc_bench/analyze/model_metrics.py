@@ -24,7 +24,7 @@ MODEL_METRICS = (
         "num_active_params",
         message("Active parameters"),
         "parameters",
-        message("all weights without those of the experts that a token does not choose"),
+        message("all weights; of a mixture of experts without idle experts and the input embedding table (a tied one counts)"),
     ),
     Row(
         "kv_bytes_per_token",

@@ -110,6 +110,14 @@ _PARAMS_KEYS: Mapping[str, str] = MappingProxyType(
         "vocab_size": "vocab_size", "max_position_embeddings": "max_position_embeddings", "max_seq_len": "max_position_embeddings",
     }
 )  # fmt: skip
+_PARAMS_EXPERTS: Mapping[str, str] = MappingProxyType(
+    {
+        "num_experts": "num_local_experts", "num_experts_per_tok": "num_experts_per_tok",
+        "first_k_dense_replace": "first_k_dense_replace", "expert_hidden_dim": "moe_intermediate_size",
+        "num_shared_experts": "n_shared_experts",
+    }
+)  # fmt: skip
+_LATENT = ("q_lora_rank", "kv_lora_rank", "qk_rope_head_dim", "qk_nope_head_dim", "v_head_dim")
 _META_VOCABULARY = 32000
 """Llama and Llama 2 write -1 and take it from their tokenizer."""
 
@@ -130,10 +138,24 @@ def config_of_params(file: Path) -> dict[str, Any]:
         found["intermediate_size"] = _meta_width(params)
     if not _is_count(found.get("vocab_size")):
         found["vocab_size"] = _META_VOCABULARY
-    if experts:
-        found |= {"num_local_experts": experts.get("num_experts"), "num_experts_per_tok": experts.get("num_experts_per_tok")}
+    found |= {key: experts[own] for own, key in _PARAMS_EXPERTS.items() if experts.get(own) is not None}
+    found |= {key: params[key] for key in _LATENT if params.get(key) is not None}
     tied = {"tie_word_embeddings": params.get("tied_embeddings") is True}
-    return {"model_type": "mixtral" if experts else "llama", **found, **tied}
+    # Mistral Large 3 has the layers of DeepSeek-V3, whose type has other names for the same keys.
+    is_latent = "kv_lora_rank" in found
+    if is_latent and experts:
+        found["n_routed_experts"] = found.pop("num_local_experts", None)
+    model_type = "deepseek_v3" if is_latent else "mixtral" if experts else "llama"
+    table = {} if params.get("quantization") is None else {"quantization_config": _stated_format(params["quantization"])}
+    return {"model_type": model_type, **found, **tied, **table}
+
+
+def _stated_format(table: Any) -> Any:
+    """Mistral's table of a quantization as transformers would write it: a format, packed layers by name, one scale a matrix."""
+    weights = table.get("qformat_weight") if isinstance(table, Mapping) else None
+    if not isinstance(weights, str) or "fp8" not in weights:
+        return table
+    return {"quant_method": "fp8", "activation_scheme": "static", "modules_to_not_convert": ["lm_head"]}
 
 
 def _is_count(value: Any) -> bool:

@@ -26,7 +26,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.model_config import check_config, check_part
 from aigc_bench.core.model_weights import PICKLE_REASON, PICKLES, refuse_adapter, refuse_pickles, weights_of
 from aigc_bench.core.other_configs import PARAMS, config_of_gguf, config_of_params, quantization_of_gguf
-from aigc_bench.core.quantization import Quantization, quantization_of
+from aigc_bench.core.quantization import KEY, Quantization, quantization_of
 from aigc_bench.core.records import Setting
 from aigc_bench.core.safe_config import as_data, changed, place_of_code, read_config
 
@@ -128,8 +128,10 @@ def _other(given: Path, *, file: Path, changes: Mapping[str, Setting]) -> ModelF
         return _described(given, written, quantization=quantization_of_gguf(header), changes=changes, file=firsts[0])
     if params.is_file():
         written = config_of_params(params)
+        quantization = quantization_of(written, file=params)
+        written.pop(KEY, None)
         check_config(written, file=params)
-        return _described(given, written, quantization=quantization_of(written, file=params), changes=changes, file=params)
+        return _described(given, written, quantization=quantization, changes=changes, file=params)
     return None
 
 

@@ -17,6 +17,7 @@ from aigc_bench.core.document import read_json, shown
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.failed_download import refuse_failed_download
 from aigc_bench.core.messages import message
+from aigc_bench.core.module_bits import ModuleBits, module_bits
 from aigc_bench.core.record import Record
 
 KEY = "quantization_config"
@@ -26,7 +27,10 @@ _SIXTEEN = ("none", "auto", "bf16", "fp16", "bfloat16", "float16")
 
 
 class Quantization(Record):
-    """``method`` is the tool's own name, ``place`` where it is written; ``kv_cache`` is ``None`` where the engine decides."""
+    """``method`` is the tool's own name, ``place`` where it is written; ``kv_cache`` is ``None`` where the engine decides.
+
+    ``modules`` has the bits by module; ``None`` where ``weight_bits`` are the mean over all tensors, tables too (GGUF).
+    """
 
     method: str
     weights: str
@@ -34,6 +38,7 @@ class Quantization(Record):
     activations: str
     kv_cache: str | None = None
     place: str
+    modules: ModuleBits | None = None
 
     @property
     def precision(self) -> str:
@@ -44,8 +49,11 @@ class Quantization(Record):
     def words(self) -> str:
         """``fp8 weights (8 bits), fp8 activations, fp8 KV cache (quantization_config: modelopt)``."""
         cache = "" if self.kv_cache is None else message(", {format} KV cache", format=self.kv_cache)
+        unread = 0 if self.modules is None else self.modules.num_unread
+        others = message(", {count} of its module patterns not read", count=unread) if unread else ""
         return message(
-            "{weights} weights ({bits:.3g} bits), {activations} activations{cache} ({place}: {method})",
+            "{weights} weights ({bits:.3g} bits), {activations} activations{cache} ({place}: {method}{others})",
+            others=others,
             weights=self.weights,
             bits=self.weight_bits,
             activations=self.activations,
@@ -99,9 +107,25 @@ def _of_table(table: Any, *, place: str, file: Path) -> Quantization:
             message("Known: {known}. The same model without quantisation is.", known=", ".join(sorted(_READERS))),
         )
     weights, bits, activations = found
+    modules = module_bits({**table, "quant_method": method}, packed=bits, formats=_bits_of_layer)
     return Quantization(
-        method=method, weights=weights, weight_bits=bits, activations=activations, kv_cache=_cache(table), place=place
+        method=method,
+        weights=weights,
+        weight_bits=bits,
+        activations=activations,
+        kv_cache=_cache(table),
+        place=place,
+        modules=modules,
     )
+
+
+def _bits_of_layer(table: Any) -> float | None:
+    """The bits of one layer's or one group's own table, ``None`` where it says none."""
+    if not isinstance(table, Mapping):
+        return None
+    algorithm = _ALGORITHMS.get(str(table.get("quant_algo")).upper())
+    found = algorithm or _compressed({"config_groups": {"one": table}})
+    return None if found is None else found[1]
 
 
 def _method(table: Mapping[str, Any]) -> str:

@@ -17,6 +17,7 @@ class BuiltModel:
     """What was counted: all parameters, those of routed experts, those of the token table if it only is looked up.
 
     ``kept`` are the elements that a token leaves in the cache of each layer whose projections say so, by layer.
+    ``matrices`` are the parameters of each weight of two dimensions or more that is neither token table nor output head, by name.
     ``config`` is the configuration with the library's defaults, under the library's common names.
     """
 
@@ -24,6 +25,7 @@ class BuiltModel:
     routed: int
     looked_up: int
     kept: Mapping[int, int]
+    matrices: Mapping[str, int]
     config: Mapping[str, Any]
 
 
@@ -57,10 +59,13 @@ def count_built(config: Mapping[str, Any], *, is_encoder: bool) -> BuiltModel:
         routed=sum(each.numel() for name, each in named.items() if ".experts." in name),
         looked_up=0 if table is None or is_shared else table.weight.numel(),
         kept={} if is_encoder else _kept(named, model.config),
+        matrices={name: each.numel() for name, each in named.items() if each.ndim > 1 and not name.endswith(_TABLES)},
         config=_resolved(model.config),
     )
 
 
+_TABLES = ("embed_tokens.weight", "lm_head.weight", "wte.weight", "embeddings.weight", "embed_tokens_per_layer.weight")
+"""Ends of the names of tables and output heads, which no tool packs unless it is told to."""
 _PROJECTION = re.compile(r"layers\.(\d+)\..*\b(k_proj|v_proj|kv_a_proj_with_mqa)\.weight$")
 
 

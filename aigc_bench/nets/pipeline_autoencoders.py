@@ -25,13 +25,18 @@ Layout = Literal["image", "frame", "video", "frames", "temporal"]
 DECODING_NOISE = 0.05
 """Time step of decoders that also denoise (LTX 0.9.1 and later): the value of its published examples."""
 
+_ONE_BY_ONE = ("AutoencoderKLHunyuanVideo15",)
+"""Auto-encoders whose attention masks are of one video (diffusers 0.42): a batch goes through them one by one."""
+
 
 class PipelineAutoencoder(nn.Module):
     """diffusers' auto-encoder of the named class."""
 
     def __init__(self, name: str, config: Mapping[str, Any], *, layout: Layout) -> None:
         super().__init__()
-        model = diffusers_model(getattr(diffusers, name), config)
+        model: Any = diffusers_model(getattr(diffusers, name), config)
+        if name in _ONE_BY_ONE:
+            model.enable_slicing()
         self.encoder, self.decoder = PipelineEncoder(model, layout=layout), PipelineDecoder(model, layout=layout)
 
 

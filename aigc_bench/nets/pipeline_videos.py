@@ -11,12 +11,14 @@ from typing import Any
 
 import torch
 from diffusers import (
+    HunyuanVideo15Transformer3DModel,
     LTX2VideoTransformer3DModel,
     LTXVideoTransformer3DModel,
     MochiTransformer3DModel,
     UNetMotionModel,
     UNetSpatioTemporalConditionModel,
 )
+from diffusers.models.embeddings import apply_rotary_emb
 from torch import nn
 from torch.nn import functional as F
 
@@ -156,6 +158,84 @@ class Mochi(nn.Module):
         return predicted
 
 
+class Hunyuan15Attention:
+    """HunyuanVideo 1.5's joint attention for conditions that fill their length.
+
+    diffusers' own writes a mask of tokens x tokens for every block, which no condition needs here.
+    """
+
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: torch.Tensor,
+        encoder_hidden_states: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        image_rotary_emb: tuple[torch.Tensor, torch.Tensor] | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Video tokens ``[batch, tokens, width]`` and conditions ``[batch, conditions, width]`` after attention."""
+        heads, length = attn.heads, hidden_states.shape[1]
+        query, key, value = (layer(hidden_states).unflatten(2, (heads, -1)) for layer in (attn.to_q, attn.to_k, attn.to_v))
+        query, key = (
+            apply_rotary_emb(norm(one), image_rotary_emb, sequence_dim=1)
+            for norm, one in ((attn.norm_q, query), (attn.norm_k, key))
+        )
+        own_query, own_key, own_value = (
+            layer(encoder_hidden_states).unflatten(2, (heads, -1)) for layer in (attn.add_q_proj, attn.add_k_proj, attn.add_v_proj)
+        )
+        pairs = ((query, attn.norm_added_q(own_query)), (key, attn.norm_added_k(own_key)), (value, own_value))
+        # [batch, heads, tokens + conditions, width of a head]
+        queries, keys, values = (torch.cat(pair, dim=1).transpose(1, 2) for pair in pairs)
+        seen = F.scaled_dot_product_attention(queries, keys, values).transpose(1, 2).flatten(2, 3)
+        video = attn.to_out[1](attn.to_out[0](seen[:, :length]))
+        return video, attn.to_add_out(seen[:, length:])
+
+
+class Hunyuan15(nn.Module):
+    """A prompt, its quoted letters and a start image in one joint attention with the video (Wu et al. 2025, arXiv 2511.18870)."""
+
+    IMAGE_TOKENS = 729
+    """Tokens of SigLIP's view of a start image, which a video from text has as zeros (diffusers 0.42)."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.model = diffusers_model(HunyuanVideo15Transformer3DModel, config)
+        for block in self.model.transformer_blocks:
+            block.attn.set_processor(Hunyuan15Attention())
+
+    def constants(self, *, shape: tuple[int, ...], batch: int) -> tuple[torch.Tensor, ...]:
+        """The start image's latents with their mask, and its view ``[batch, 729, width]``."""
+        weights, config = next(self.model.parameters()), self.model.config
+        known = weights.new_zeros(batch, config.in_channels - shape[0], *shape[1:])
+        return known, weights.new_zeros(batch, self.IMAGE_TOKENS, config.image_embed_dim)
+
+    def forward(
+        self,
+        latents: torch.Tensor,
+        timestep: torch.Tensor,
+        context: torch.Tensor,
+        letters: torch.Tensor,
+        known: torch.Tensor,
+        image: torch.Tensor,
+    ) -> torch.Tensor:
+        """As LTX, ``letters`` ``[batch, text, width]`` of quoted text.
+
+        diffusers' own forward looks for each prompt's valid tokens, one prompt at a time, which waits for the device.
+        """
+        model = self.model
+        rotary, time = model.rope(latents), model.time_embed(timestep)
+        video = model.x_embedder(torch.cat([latents, known.to(latents.dtype)], dim=1))
+        text = model.context_embedder(context, timestep, context.new_ones(context.shape[:2]))
+        conditions = (model.image_embedder(image.to(latents.dtype)), model.context_embedder_2(letters), text)
+        # The kinds of conditions are 2, 1 and 0.
+        seen = torch.cat([one + model.cond_type_embed.weight[2 - number] for number, one in enumerate(conditions)], dim=1)
+        for block in model.transformer_blocks:
+            if torch.is_grad_enabled() and model.gradient_checkpointing:
+                video, seen = model._gradient_checkpointing_func(block, video, seen, time, None, rotary)
+            else:
+                video, seen = block(video, seen, time, None, rotary)
+        return _video(model.proj_out(model.norm_out(video, time)), latents)
+
+
 class StableVideo(nn.Module):
     """A start image as channels and as one token, a UNet over space and time (Blattmann et al. 2023, arXiv 2311.15127)."""
 
@@ -225,6 +305,7 @@ DENOISERS: Mapping[str, type[nn.Module]] = {
     "ltx": LTX,
     "ltx2": LTX2,
     "mochi": Mochi,
+    "hunyuan-video-15": Hunyuan15,
     "stable-video": StableVideo,
     "animatediff": AnimateDiff,
 }

@@ -56,7 +56,7 @@ def parse_parallel(text: str | None, *, devices: int) -> dict[str, int]:
     for part in (text or "").split(","):
         if not part.strip():
             continue
-        name, _, count = part.strip().partition("=")
+        name, count = (text.strip() for text in (*part.split("=", 1), "")[:2])
         if name.isascii() and name.isdecimal():
             known = ", ".join(DIMENSIONS)
             raise UsageError(
@@ -70,6 +70,8 @@ def parse_parallel(text: str | None, *, devices: int) -> dict[str, int]:
             raise UsageError(
                 message("--parallel {part}: no number of ranks.", part=part[:60]), message("Write --parallel tp=4,pp=2.")
             )
+        if name in ranks:
+            raise UsageError(message("--parallel {text}: {name} is given twice.", text=(text or "")[:60], name=name))
         ranks[name] = int(count)
     # Experts lie on the ranks that tensor and data parallelism count already.
     product = math.prod(count for name, count in ranks.items() if name != "ep")

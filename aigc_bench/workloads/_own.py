@@ -86,7 +86,6 @@ _NOT_CARRIED: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "StableAudioPipeline": ("denoiser (StableAudioDiTModel)", "music/musicgen-medium"),
         "AudioLDM2Pipeline": ("denoiser (AudioLDM2UNet2DConditionModel)", "music/musicgen-small"),
-        "HunyuanVideo15Pipeline": ("denoiser (HunyuanVideo15Transformer3DModel)", "video_diffusion/hunyuan-video"),
     }
 )
 """Pipelines of diffusers that no family carries: the part that it cannot build, and the preset closest to it."""

@@ -14,9 +14,6 @@ from aigc_bench.workloads.base import Setup
 if TYPE_CHECKING:
     import torch
 
-PATCH = 2
-"""Latents of a side that one token of a transformer covers; networks of one see a multiple of two, too."""
-
 
 def is_pipeline(config: Mapping[str, Any]) -> bool:
     """Whether the preset is an adopted pipeline of the table."""
@@ -25,7 +22,7 @@ def is_pipeline(config: Mapping[str, Any]) -> bool:
 
 def check_side(config: Mapping[str, Any], *, key: str, found: int) -> None:
     """Raise ``UsageError`` for a side in pixels that is no whole number of tokens."""
-    step = config["space_scale"] * PATCH if config["space_scale"] < 32 else config["space_scale"]
+    step = config["space_scale"] * config["patch"] if config["space_scale"] < 32 else config["space_scale"]
     if found % step:
         raise UsageError(
             message("{key} = {found}: not a multiple of {step}.", key=key, found=found, step=step),

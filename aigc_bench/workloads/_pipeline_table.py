@@ -52,8 +52,8 @@ class Reader:
 @dataclass(frozen=True, kw_only=True)
 class Pipeline:
     """A row. ``width_key`` is the denoiser's key for the width of its (first) text; ``merge`` makes one configuration of several,
-    and
-    ``unused`` are keys of published files that the class does not have.
+    and ``unused`` are keys of published files that the class does not have. A token of the denoiser covers ``patch`` latents of a
+    side; networks of one see a multiple of two, too.
     """
 
     kind: str
@@ -66,6 +66,7 @@ class Pipeline:
     width_key: tuple[str, int] | None = None
     per_token: int = 1
     added_channels: int = 0
+    patch: int = 2
     prediction: str = "velocity"
     shift: float = 1.0
     fps: int | None = None
@@ -100,6 +101,11 @@ def _ltx_sizes(config: Config) -> Sizes:
     space = config.get("spatial_compression_ratio") or config.get("patch_size", 4) * 2**halved
     time = config.get("temporal_compression_ratio") or config.get("patch_size_t", 1) * 2**halved
     return Sizes(space=int(space), time=int(time), channels=int(config.get("latent_channels", 128)))
+
+
+def _hunyuan15_sizes(config: Config) -> Sizes:
+    space, time = config.get("spatial_compression_ratio", 16), config.get("temporal_compression_ratio", 4)
+    return Sizes(space=int(space), time=int(time), channels=int(config.get("latent_channels", 32)))
 
 
 def _ltx2_sizes(config: Config) -> Sizes:
@@ -202,6 +208,17 @@ VIDEOS: Mapping[str, Pipeline] = MappingProxyType(
             layout="video", readers=(Reader(kind="connected", types=("gemma3", "gemma3_text"), length=1024),), shift=3.0, fps=24,
             defaults={"height": 512, "width": 768, "num_frames": 121, "num_inference_steps": 40, "guidance_scale": 4.0},
         ),
+        "HunyuanVideo15Pipeline": Pipeline(
+            kind="hunyuan-video-15", denoiser="HunyuanVideo15Transformer3DModel", autoencoder="AutoencoderKLHunyuanVideo15",
+            sizes=_hunyuan15_sizes, layout="video", patch=1,
+            readers=(
+                Reader(kind="language", types=("qwen2_5_vl", "qwen2_5_vl_text"), length=1000 + 108, skipped=108, layers=(-3,)),
+                Reader(part="text_encoder_2", length=256),
+            ),
+            # The start image's latents, and a mask of the frames that are known.
+            width_key=("text_embed_dim", 3584), added_channels=33, shift=5.0, fps=24,
+            defaults={"height": 480, "width": 848, "num_frames": 121, "num_inference_steps": 50, "guidance_scale": 6.0},
+        ),
         "MochiPipeline": Pipeline(
             kind="mochi", denoiser="MochiTransformer3DModel", autoencoder="AutoencoderKLMochi", sizes=_mochi_sizes, layout="video",
             readers=(Reader(length=256),), width_key=("text_embed_dim", 4096), fps=30,
@@ -248,7 +265,7 @@ def adopt_pipeline(files: ModelFiles, row: Pipeline) -> Preset:
     config = {
         "kind": row.kind, "text": text, "denoiser": denoiser, "vae": vae, "vae_class": row.autoencoder, "layout": row.layout,
         "space_scale": sizes.space, "time_scale": sizes.time, "channels": sizes.channels, "prediction": row.prediction,
-        "shift": row.shift, "fps": row.fps, "is_pipeline": True,
+        "shift": row.shift, "fps": row.fps, "patch": row.patch, "is_pipeline": True,
     }  # fmt: skip
     return pipeline_preset(files, config=config, defaults=row.defaults)
 

@@ -261,7 +261,7 @@ def test_the_refiner_of_sdxl_has_its_second_text_encoder_alone(tmp_path, make_se
     ("pipeline", "phrase"),
     [
         ("StableAudioPipeline", "its denoiser (StableAudioDiTModel)"),
-        ("HunyuanVideo15Pipeline", "its denoiser (HunyuanVideo15Transformer3DModel)"),
+        ("AudioLDM2Pipeline", "its denoiser (AudioLDM2UNet2DConditionModel)"),
     ],
 )
 def test_a_pipeline_that_is_not_carried_names_the_part_and_what_is_possible(tmp_path, pipeline, phrase):

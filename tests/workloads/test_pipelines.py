@@ -118,6 +118,15 @@ TINY: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "audio_connector_attention_head_dim": 16, "audio_connector_num_layers": 1,
         },
     },
+    "hunyuanvideo-community/HunyuanVideo-1.5-480p_t2v": {
+        "transformer": {
+            "num_layers": 2, "num_attention_heads": 2, "attention_head_dim": 16, "rope_axes_dim": [4, 6, 6], "text_embed_dim": 64,
+            "text_embed_2_dim": 32, "image_embed_dim": 32, "num_refiner_layers": 1, "in_channels": 41, "out_channels": 8,
+        },
+        "vae": {"latent_channels": 8, "block_out_channels": [16, 16, 16, 16, 16], "layers_per_block": 1},
+        "text_encoder": {**TINY_TEXT, "rope_scaling": {"type": "mrope", "mrope_section": [2, 3, 3]}, "pad_token_id": 0},
+        "text_encoder_2": TINY_T5,
+    },
     "genmo/mochi-1-preview": {
         "transformer": {
             "num_layers": 2, "num_attention_heads": 2, "attention_head_dim": 16, "pooled_projection_dim": 16, "text_embed_dim": 32,

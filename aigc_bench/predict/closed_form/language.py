@@ -17,7 +17,7 @@ from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Record
 from aigc_bench.predict.closed_form.links import link_bytes_per_s, pair_bytes_per_s
-from aigc_bench.predict.published.language_models import LanguageModel
+from aigc_bench.predict.published.language_models import LanguageModel, Packing
 from aigc_bench.predict.published.name_resolution import NumberFormat
 
 USABLE_MEMORY = 0.90
@@ -130,21 +130,60 @@ _PADDED = (256, 128)
 
 
 def weight_bytes(model: LanguageModel, number_format: NumberFormat, *, engine: str = "") -> float:
-    """Bytes of all weights as an engine holds them.
+    """Bytes of all weights as an engine holds them: those of the user's own checkpoint, else as published ones are packed."""
+    return (_own_packing(model, number_format) or usual_packing(model, number_format, engine=engine)).total_bytes
+
+
+def _own_packing(model: LanguageModel, number_format: NumberFormat) -> Packing | None:
+    """The packing of the user's checkpoint in the format that it is in, as the engine's kernels fill up its experts."""
+    own = model.packing
+    if own is None or own.format != number_format.name:
+        return None
+    is_padded = number_format.name == "mxfp4" and not own.is_mean
+    return own.model_copy(update={"routed_bytes": own.routed_bytes * _padding(model)}) if is_padded else own
+
+
+def usual_packing(model: LanguageModel, number_format: NumberFormat, *, engine: str = "") -> Packing:
+    """The bytes of a model as published checkpoints of a format have it.
 
     Packed formats leave tables and output head in sixteen bits (``ignore`` or ``modules_to_not_convert`` of AWQ, GPTQ,
     compressed-tensors and ModelOpt), and MXFP4 of a model that is published in it all but its experts. ``llama.cpp`` packs all.
     """
-    width = 2.0 if number_format.name == "amp" else number_format.weight_bytes
+    name = number_format.name
+    width = 2.0 if name == "amp" else number_format.weight_bytes
     is_gguf = engine == "llama.cpp"
-    if number_format.name == "mxfp4" and model.native_format == "mxfp4":
+    if name == "mxfp4" and model.native_format == "mxfp4":
         # llama.cpp packs what is no expert as well, in Q8_0, and pads nothing.
         others, padding = (_GGUF_BYTES["int8"], 1.0) if is_gguf else (2.0, _padding(model))
-        return others * (model.total_params - model.routed_params) + width * padding * model.routed_params
-    if is_gguf or width >= 2.0:
-        return model.total_params * (_GGUF_BYTES.get(number_format.name, width) if is_gguf else width)
-    packed = model.total_params - model.table_params
-    return 2.0 * model.table_params + _PACKED_BYTES.get(number_format.name, width) * packed
+        dense, routed, tables = others, width * padding, others
+        head = 0.0
+    elif is_gguf or width >= 2.0:
+        dense = routed = tables = _GGUF_BYTES.get(name, width) if is_gguf else width
+        head = 0.0
+    else:
+        dense = routed = _PACKED_BYTES.get(name, width)
+        tables, head = 2.0, model.table_params - model.looked_up_params
+    return Packing(
+        format=name,
+        dense_bytes=dense * (model.dense_params - head) + 2.0 * head,
+        routed_bytes=routed * model.routed_params,
+        table_bytes=tables * model.looked_up_params,
+    )
+
+
+def own_read_bytes(model: LanguageModel, number_format: NumberFormat, *, tokens: float) -> float:
+    """The bytes that a step over a user's own checkpoint reads beyond those of published ones of its format, below 0 for fewer.
+
+    The constants were fitted on published checkpoints with all weights at one width, so that what these leave in sixteen bits is in
+    the constants; what a file leaves out beyond that is not.
+    """
+    own = _own_packing(model, number_format)
+    if own is None:
+        return 0.0
+    reached = model.reached_experts(tokens)
+    return own.read_bytes(reached) - usual_packing(model, number_format, engine="llama.cpp" if own.is_mean else "").read_bytes(
+        reached
+    )
 
 
 def reported_bytes(model: LanguageModel, number_format: NumberFormat) -> float:
@@ -229,7 +268,10 @@ def decode_terms(
         # A multiply-add for each active parameter and token: 2 FLOPs.
         "decode_linear": 2.0 * model.active_params * sequences / ranks / peak * slowest,
         # Of experts only those that the batch's tokens reach are read.
-        "decode_weights": model.read_params(sequences) * width / ranks / bandwidth * slowest,
+        "decode_weights": (model.read_params(sequences) * width + own_read_bytes(model, number_format, tokens=sequences))
+        / ranks
+        / bandwidth
+        * slowest,
         "decode_attention": model.attention_flops(context) * sequences / ranks / attention_peak(spec) * slowest,
         "decode_cache": cache_bytes * model.moved_elements(context) * sequences / (per_rank * layout.context) / bandwidth * slowest,
         "decode_bytes": exchange_s(model, spec, layout=layout, tokens=sequences),
@@ -298,7 +340,9 @@ def prefill_terms(
     return {
         "prefill_linear": 2.0 * model.active_params * each / ranks / peak,
         "prefill_attention": model.prompt_attention_flops(length) / (ranks * parts) / attention_peak(spec),
-        "prefill_weights": model.read_params(each) * width / ranks / spec.memory_bandwidth_bytes_per_s,
+        "prefill_weights": (model.read_params(each) * width + own_read_bytes(model, number_format, tokens=each))
+        / ranks
+        / spec.memory_bandwidth_bytes_per_s,
         "prefill_bytes": exchange_s(model, spec, layout=layout, tokens=each)
         + _context_s(model, spec, layout=layout, length=length),
     }

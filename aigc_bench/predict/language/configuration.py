@@ -21,7 +21,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "intermediate_size": ("intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size", "hidden_dim", "ffn_size"),
         "max_position_embeddings": ("max_position_embeddings", "n_positions", "max_seq_len", "model_max_length"),
         "num_experts": ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts"),
-        "num_experts_per_tok": ("num_experts_per_tok", "num_experts_per_token", "top_k_experts", "moe_topk", "moe_k"),
+        "num_experts_per_tok": ("num_experts_per_tok", "num_experts_per_token", "top_k_experts", "moe_topk", "moe_k", "moe_top_k"),
         "num_shared_experts": ("n_shared_experts", "num_shared_experts", "moe_num_shared_experts", "num_shared_expert"),
         "num_mtp_layers": ("num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_layers", "num_mtp_modules"),
         "layer_types": ("layer_types", "layers_block_type"),
@@ -55,6 +55,9 @@ class Configuration:
         # The language model of a multimodal configuration stands in text_config.
         text = config.get("text_config")
         own = {**config, **text} if isinstance(text, Mapping) else dict(config)
+        # DBRX keeps the sizes of its heads and experts in tables of their own.
+        for part in ("attn_config", "ffn_config"):
+            own = {**(own[part] if isinstance(own.get(part), Mapping) else {}), **own}
         named = str(own.get("model_type", ""))
         self.model_type = SAME_TYPE.get(named, named)
         self._own = own

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -26,6 +26,9 @@ from aigc_bench.predict.language.layer_kinds import expert_layers, window_of
 from aigc_bench.predict.language.mixers import heads_of
 from aigc_bench.predict.language.traits import TRAITS, Traits
 from aigc_bench.predict.published.language_models import LanguageModel
+
+if TYPE_CHECKING:
+    from aigc_bench.nets.parameter_counts import BuiltModel
 
 _NATIVE_FORMATS: Mapping[str, str] = {"gpt_oss": "mxfp4"}
 """Types whose published weights are of one format alone."""
@@ -58,11 +61,17 @@ def _described(text: str, is_encoder: bool) -> LanguageModel:
         raise UsageError(said, message("Check the sizes in its config.json.")) from None
 
 
-def _built(config: Mapping[str, Any], *, is_encoder: bool) -> LanguageModel:
-    """Return the description of a type that only its own code can count."""
+@functools.lru_cache(maxsize=16)
+def built_model(text: str, is_encoder: bool) -> BuiltModel:
+    """Return what was counted of the model of a configuration (JSON, keys sorted) that was built without memory."""
     from aigc_bench.nets.parameter_counts import count_built
 
-    found = count_built(config, is_encoder=is_encoder)
+    return count_built(json.loads(text), is_encoder=is_encoder)
+
+
+def _built(config: Mapping[str, Any], *, is_encoder: bool) -> LanguageModel:
+    """Return the description of a type that only its own code can count."""
+    found = built_model(json.dumps(config, sort_keys=True), is_encoder)
     c = Configuration(found.config)
     experts = experts_of(c, Traits()) if found.routed and any(expert_layers(c)) else None
     counted = Counted(

@@ -42,8 +42,13 @@ def _active(model: LanguageModel, total: Estimate) -> Estimate:
     routed = _exact(model.routed_params, "parameters", key="routed_params", title=message("parameters of routed experts"))
     chosen = _exact(model.experts_per_token, "experts", key="experts_per_token", title=message("experts of a token"))
     every = _exact(model.num_experts, "experts", key="num_experts", title=message("experts of a layer"))
+    table = _exact(
+        model.looked_up_params, "parameters", key="looked_up_params", title=message("parameters of tables that are looked up")
+    )
     return _computed(
-        model.num_active_params, "parameters", Derivation("{0} - (1 - {1} / {2}) * {3}", (total, chosen, every, routed))
+        model.num_active_params,
+        "parameters",
+        Derivation("{0} - (1 - {1} / {2}) * {3} - {4}", (total, chosen, every, routed, table)),
     )
 
 

@@ -10,6 +10,8 @@ import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Record
 from aigc_bench.predict.language.configuration import Configuration
 from aigc_bench.predict.language.layer_kinds import BOTH, COMPRESSED, HEAVILY, LINEAR, NONE, WINDOWED
@@ -56,7 +58,21 @@ _ON_BY_DEFAULT: Mapping[tuple[str, str], bool] = MappingProxyType(
 
 
 def heads_of(c: Configuration) -> tuple[int, int, int]:
-    """Return query heads, key-value heads, and the width of a head."""
+    """Return query heads, key-value heads, and the width of a head; raises ``UsageError`` for numbers that make no groups."""
+    heads, kv_heads, width = _heads_of(c)
+    if heads < 1 or kv_heads < 1 or heads % kv_heads:
+        raise UsageError(
+            message(
+                "The model's configuration: {heads} attention heads do not share {kv_heads} key-value heads evenly.",
+                heads=heads,
+                kv_heads=kv_heads,
+            ),
+            message("Check num_attention_heads and num_key_value_heads in its config.json."),
+        )
+    return heads, kv_heads, width
+
+
+def _heads_of(c: Configuration) -> tuple[int, int, int]:
     heads = c.number("num_attention_heads")
     width = c.number("head_dim", c.number("hidden_size") // max(1, heads))
     if c.model_type == "falcon":

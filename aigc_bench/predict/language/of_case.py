@@ -16,8 +16,10 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, OwnModel
 from aigc_bench.predict.engines import SERVED
 from aigc_bench.predict.language.describe import describe
+from aigc_bench.predict.language.packing import packing_of
 from aigc_bench.predict.published.language_models import LanguageModel
 from aigc_bench.predict.published.name_resolution import language_models, resolve_language_model
+from aigc_bench.workloads._own_files import files_of
 
 _DECODERS, _ENCODERS, _SEEING = ("gpt",), ("bert",), ("multimodal",)
 """Families whose presets are language models of transformers: generating, encoding, and generating about images."""
@@ -75,7 +77,9 @@ def language_model(workload: str, preset: str, *, model: OwnModel | None = None)
     if model is None:
         return _of_preset(workload, preset)
     config = family.preset(Case(workload=workload, preset=preset, mode="infer", model=model)).config
-    return described(config, is_encoder=workload in _ENCODERS)
+    found, quantization = described(config, is_encoder=workload in _ENCODERS), files_of(model).quantization
+    packing = None if quantization is None else packing_of(config, quantization, model=found)
+    return found if packing is None else found.model_copy(update={"packing": packing})
 
 
 # A plan asks for the description of its loads thousands of times, and presets do not change while it is made.

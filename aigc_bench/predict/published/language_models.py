@@ -52,6 +52,28 @@ class LayerGroup(Record):
         return min(self.seen(context), self.chosen) if self.chosen else self.seen(context)
 
 
+class Packing(Record):
+    """Bytes of a checkpoint's weights in the number format ``format``: of what every token uses, of experts, of looked-up tables.
+
+    ``is_mean`` says that all tensors are counted at the mean of the file, as of a GGUF header.
+    """
+
+    format: str
+    dense_bytes: float
+    routed_bytes: float
+    table_bytes: float
+    is_mean: bool = False
+
+    @property
+    def total_bytes(self) -> float:
+        """Return the bytes of all weights."""
+        return self.dense_bytes + self.routed_bytes + self.table_bytes
+
+    def read_bytes(self, reached: float) -> float:
+        """Return the bytes that a step reads whose tokens reach that share of the experts; tables are looked up."""
+        return self.dense_bytes + self.routed_bytes * reached
+
+
 class LanguageModel(Record):
     """A decoder's hyper-parameters, named as the Hugging Face configurations name them (short forms).
 
@@ -62,7 +84,8 @@ class LanguageModel(Record):
 
     A model that is described from its configuration has its ``layers`` one by one and its parameters counted: all of them,
     ``counted_routed`` of experts and ``counted_looked_up`` of tables that multiply nothing. Sums of the fields above then stand
-    back. ``native_format`` is the number format that its weights are published in where that is not 16 bits.
+    back. ``native_format`` is the number format that its weights are published in where that is not 16 bits, ``packing`` the bytes
+    of a user's own quantized checkpoint.
     """
 
     name: str
@@ -95,6 +118,7 @@ class LanguageModel(Record):
     is_encoder: bool = False
     native_format: str = ""
     num_mtp_layers: int = 0
+    packing: Packing | None = None
     source: str = ""
 
     @property
@@ -178,6 +202,11 @@ class LanguageModel(Record):
         return self.dense_params + self.routed_params + self.vocab_size * self.hidden_size
 
     @cached_property
+    def looked_up_params(self) -> float:
+        """Parameters of tables that multiply nothing: those of ``total_params`` that are neither dense nor of experts."""
+        return max(0.0, self.total_params - self.dense_params - self.routed_params)
+
+    @cached_property
     def table_params(self) -> float:
         """Parameters of embedding table and output head, once where they are tied: packed formats leave them in 16 bits."""
         table = float(self.vocab_size * self.hidden_size)
@@ -186,11 +215,14 @@ class LanguageModel(Record):
         # An encoder has no head; what is looked up holds the table where it is not the head itself, and that of positions.
         return self.counted_looked_up + (0.0 if self.is_encoder else table)
 
-    @cached_property
+    @property
     def num_active_params(self) -> float:
-        """Parameters without those of the experts that a token does not choose, as model cards state them ("A22B")."""
-        idle = 1.0 - self.experts_per_token / self.num_experts if self.num_experts else 0.0
-        return self.total_params - idle * self.routed_params
+        """Parameters of a mixture of experts that a token is multiplied with, as most model cards state them ("A22B").
+
+        Neither experts that it does not choose nor the table that it is looked up in; a tied table is the output head and counts.
+        Without experts all parameters.
+        """
+        return self.active_params if self.num_experts else self.total_params
 
     @cached_property
     def num_kv_layers(self) -> int:
@@ -229,13 +261,17 @@ class LanguageModel(Record):
         )
         return read + 2.0 * self.state_elements
 
-    def read_params(self, tokens: float) -> float:
-        """Parameters that a step over ``tokens`` tokens has to read: all dense ones, and the experts that some token chose."""
+    def reached_experts(self, tokens: float) -> float:
+        """Return the share of the experts that ``tokens`` tokens reach together; 0 without experts."""
         if not self.num_experts:
-            return self.dense_params
+            return 0.0
         # Probability that none of the tokens chose a given expert, choices being taken as independent.
         missed: float = (1.0 - self.experts_per_token / self.num_experts) ** tokens
-        return self.dense_params + self.routed_params * (1.0 - missed)
+        return 1.0 - missed
+
+    def read_params(self, tokens: float) -> float:
+        """Parameters that a step over ``tokens`` tokens has to read: all dense ones, and the experts that some token chose."""
+        return self.dense_params + self.routed_params * self.reached_experts(tokens)
 
     def cached_context(self, context: float) -> float:
         """Mean tokens of cache that a layer reads at that context: half of the layers see no further than the window."""
