@@ -65,7 +65,7 @@ def count_built(config: Mapping[str, Any], *, is_encoder: bool) -> BuiltModel:
 
 
 _TABLES = ("embed_tokens.weight", "lm_head.weight", "wte.weight", "embeddings.weight", "embed_tokens_per_layer.weight")
-"""Ends of the names of tables and output heads, which no tool packs unless it is told to."""
+"""Ends of the names of tables and output heads, which no tool packs unless a switch says so."""
 _PROJECTION = re.compile(r"layers\.(\d+)\..*\b(k_proj|v_proj|kv_a_proj_with_mqa)\.weight$")
 
 
