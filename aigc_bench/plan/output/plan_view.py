@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from aigc_bench.core.trail import Trail
 from aigc_bench.plan.money.cash_by_year import YearCash, cash_by_year
 from aigc_bench.plan.options.wording import describe, nearest_option
 from aigc_bench.plan.output.basis_view import BasisView, basis_view, widest_first
 from aigc_bench.plan.output.money_view import (
     BillRows,
     CostRow,
-    RentOrBuyView,
     Totals,
     UnitCarbon,
     UnitCost,
@@ -22,16 +22,17 @@ from aigc_bench.plan.output.money_view import (
     cost_rows,
     housed,
     money_notes,
-    rent_or_buy_view,
     totals,
     unit_carbon,
     unit_costs,
 )
 from aigc_bench.plan.output.options_view import Obstacles, OptionsView, obstacles, options_view
 from aigc_bench.plan.output.owned_view import OwnedView, owned_view
+from aigc_bench.plan.output.page_trail import page_trail
 from aigc_bench.plan.output.quotes_view import QuotesView, quotes_view
 from aigc_bench.plan.output.racks_view import RacksView, racks_view
 from aigc_bench.plan.output.recommendation_view import RecommendationView, recommendation_view
+from aigc_bench.plan.output.rent_or_buy_view import RentOrBuyView, rent_or_buy_view
 from aigc_bench.plan.output.risk_view import CheckView, RiskView, check_view, risk_view
 from aigc_bench.plan.records.plan import Assumption, Option, Plan
 
@@ -157,6 +158,13 @@ class PlanView:
     def assumptions(self) -> tuple[Assumption, ...]:
         """Every assumption, the widest interval first."""
         return widest_first(self.plan)
+
+    @cached_property
+    def trail(self) -> Trail:
+        """How each number of every option is derived, for the page; ``--explain`` and JSON derive those of one option."""
+        about = [one for one in (self.best, self.bought) if one is not None]
+        first = [*(row.option for row in self.options.compared), *about]
+        return page_trail(self.plan, first=first, rent_or_buy=self.rent_or_buy)
 
     def unit_costs_of(self, option: Option) -> tuple[UnitCost, ...]:
         """Return the unit costs of another option for the counts of units of ``best``, so that they can be compared."""

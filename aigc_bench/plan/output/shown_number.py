@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from aigc_bench.core.messages import message
 from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Estimate, Record
+from aigc_bench.core.trail import Trail
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.stats.estimates import scaled
 
@@ -56,9 +57,7 @@ class Shown(Record):
     @property
     def printed(self) -> Estimate | None:
         """The value in the unit that is printed."""
-        if self.value is None or (self.times == 1.0 and self.unit is None):
-            return self.value
-        return scaled(self.value, self.times, unit=self.unit)
+        return None if self.value is None else in_unit(self.value, times=self.times, unit=self.unit)
 
 
 class ShownProbability(Record):
@@ -68,6 +67,25 @@ class ShownProbability(Record):
     name: Sentence
     share: float | None
     missing: Sentence = "unknown"
+
+
+def in_unit(value: Estimate, *, times: float = 1.0, unit: str | None = None) -> Estimate:
+    """Return a number ``times`` a count in ``unit``, as it is printed; as it is where neither is given."""
+    return value if times == 1.0 and unit is None else scaled(value, times, unit=unit)
+
+
+def number_at(
+    trail: Trail, key: str, name: str = "", *, times: float = 1.0, unit: str | None = None, missing: str = "unknown"
+) -> Shown:
+    """Return the number that a plan's derivations have under a key; without a value where they have none."""
+    value = trail[key].value if key in trail else None
+    return Shown(key=key, name=name, value=value, times=times, unit=unit, missing=missing)
+
+
+def probability_at(trail: Trail, key: str, name: str = "", *, missing: str = "unknown") -> ShownProbability:
+    """Return the probability that a plan's derivations have under a key."""
+    share = trail[key].value.value if key in trail else None
+    return ShownProbability(key=key, name=name, share=share, missing=missing)
 
 
 def key_of(option: Option) -> str:

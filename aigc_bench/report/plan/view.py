@@ -12,10 +12,8 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.trail import Step, Trail
 from aigc_bench.core.units import probability_text, scale, shown_money
-from aigc_bench.plan.explain.plan_trail import trail_of
 from aigc_bench.plan.output.plan_view import PlanView
-from aigc_bench.plan.output.shown_number import Shown, ShownProbability
-from aigc_bench.plan.stats.estimates import scaled
+from aigc_bench.plan.output.shown_number import Shown, ShownProbability, in_unit
 from aigc_bench.report.markup import between, dollars, explain, figure, mark, missing
 
 BRIEF_LEVELS = 2
@@ -85,8 +83,7 @@ class Figures:
         return dict(sorted((brief | whole).items()))
 
     def _value(self, key: str, *, times: float, unit: str | None) -> Estimate:
-        found = self.trail[key].value
-        return found if times == 1.0 and unit is None else scaled(found, times, unit=unit)
+        return in_unit(self.trail[key].value, times=times, unit=unit)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,14 +106,7 @@ class PlanSection(Protocol):
 
 def plan_page(view: PlanView) -> PlanPage:
     """Return the view with its numbers ready to be shown."""
-    rivals = [one for one in view.plan.options if one.accepted and not one.parts]
-    # Reversed: of equal keys the last one stays, which then is the one that ranks first.
-    firsts = {(one.kind in ("owned", "colocated"), one.term): one for one in reversed(rivals)}
-    compared = [row.option for row in view.options.compared]
-    chosen = {one.rank: one for one in (*compared, *firsts.values(), *(one for one in (view.best, view.bought) if one is not None))}
-    others = [one for one in view.plan.options if one.rank not in chosen]
-    trail = trail_of(view.plan, *(chosen[rank] for rank in sorted(chosen)), *others)
-    return PlanPage(view=view, figures=Figures(trail))
+    return PlanPage(view=view, figures=Figures(view.trail))
 
 
 def _ended(step: Step) -> Step:
