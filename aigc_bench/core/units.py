@@ -54,6 +54,12 @@ def digits(value: float, *, significant: int = 3) -> str:
     return f"{round(value, significant - 1 - magnitude):,.{max(0, significant - 1 - magnitude)}f}"
 
 
+def figure(value: float) -> str:
+    """Return three significant digits, or a whole number as such: 44 machines, not 44.0."""
+    # A very large float is whole by rounding: its digits would be printed as if they were known.
+    return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e15 else digits(value)
+
+
 def scale(value: float, unit: str) -> tuple[float, str]:
     """How a quantity of that size is printed: the factor to divide by and the unit to print (``(1e-3, "ms")`` for 0.0123 s)."""
     unit = _SAME.get(unit, unit)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aigc_bench.core.messages import in_lower_case, joined, message, plural
+from aigc_bench.core.units import figure
 from aigc_bench.report.base import MODE_WORDS, CaseView, ReportContext
-from aigc_bench.report.markup import figure, readable
+from aigc_bench.report.markup import readable
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,9 +11,9 @@ from markupsafe import Markup
 
 from aigc_bench.core.messages import joined, message
 from aigc_bench.core.run_records import RunInfo
-from aigc_bench.core.units import clock, quantity
+from aigc_bench.core.units import clock, figure, quantity
 from aigc_bench.report.base import MODE_WORDS, STATUS_WORDS, CaseView, ReportContext
-from aigc_bench.report.markup import STATUS_TONE, VERDICT_TONE, figure, mark, markup, missing, moment, number
+from aigc_bench.report.markup import STATUS_TONE, VERDICT_TONE, mark, markup, missing, moment, number
 
 
 @dataclass(frozen=True, kw_only=True)

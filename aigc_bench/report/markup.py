@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 from aigc_bench.analyze.reason_codes import REASONS
 from aigc_bench.core.messages import capitalized, joined, looked_up, message, plural, translated
 from aigc_bench.core.records import Basis, Estimate, MetricRow, Verdict
-from aigc_bench.core.units import clock, digits, quantity, scale, shown_money
+from aigc_bench.core.units import clock, digits, figure, quantity, scale, shown_money
 from aigc_bench.core.visible import visible
 
 MARKS: Mapping[Basis, tuple[str, str]] = {
@@ -225,12 +225,6 @@ def environment() -> jinja2.Environment:
 def source_file(name: str) -> str:
     """Return a style sheet or script of the templates folder verbatim."""
     return str(jinja2.PackageLoader("aigc_bench.report").get_source(environment(), name)[0])
-
-
-def figure(value: float) -> str:
-    """Return three significant digits, or a whole number as such: 44 machines, not 44.0."""
-    # A very large float is whole by rounding: its digits would be printed as if they were known.
-    return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e15 else digits(value)
 
 
 def dollars(amount: float) -> str:

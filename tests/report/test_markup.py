@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aigc_bench.core.records import Estimate, MetricRow
-from aigc_bench.core.units import quantity, scale
-from aigc_bench.report.markup import MARKS, between, figure, missing, number, prose, short, spread
+from aigc_bench.core.units import figure, quantity, scale
+from aigc_bench.report.markup import MARKS, between, missing, number, prose, short, spread
 
 UNITS = st.sampled_from(["s", "B", "W", "J/token", "tokens/s", "fraction", "usd", "usd/year", "Hz", "C", "ratio", "cores"])
 

@@ -12,6 +12,7 @@ from aigc_bench.core.trail import Trail
 from aigc_bench.plan.money.cash_by_year import YearCash, cash_by_year
 from aigc_bench.plan.options.wording import describe, nearest_option
 from aigc_bench.plan.output.basis_view import BasisView, basis_view, widest_first
+from aigc_bench.plan.output.demand_view import DemandView, demand_view
 from aigc_bench.plan.output.money_view import (
     BillRows,
     CostRow,
@@ -107,6 +108,11 @@ class PlanView:
     def bought_what(self) -> str | None:
         """What is bought, in words."""
         return describe(self.bought) if self.bought is not None else None
+
+    @cached_property
+    def demand(self) -> DemandView:
+        """What is asked for."""
+        return demand_view(self.plan, self.trail)
 
     @cached_property
     def options(self) -> OptionsView:

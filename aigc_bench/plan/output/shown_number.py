@@ -11,6 +11,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.core.trail import Trail
+from aigc_bench.core.units import figure, scale
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.stats.estimates import scaled
 
@@ -86,6 +87,13 @@ def probability_at(trail: Trail, key: str, name: str = "", *, missing: str = "un
     """Return the probability that a plan's derivations have under a key."""
     share = trail[key].value.value if key in trail else None
     return ShownProbability(key=key, name=name, share=share, missing=missing)
+
+
+def duration_text(duration_s: float) -> str:
+    """Return a time as it was stated, without trailing zeros: ``2 s``, ``0.3 s``."""
+    factor, unit = scale(duration_s, "s")
+    # Six digits take back what the division by the unit's factor added (0.1 + 0.2).
+    return f"{figure(float(f'{duration_s / factor:.6g}'))} {unit}"
 
 
 def key_of(option: Option) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from aigc_bench.core.messages import message
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.output.risk_view import Latency
-from aigc_bench.plan.output.shown_number import key_of
+from aigc_bench.plan.output.shown_number import duration_text, key_of
 from aigc_bench.report.markup import template
-from aigc_bench.report.plan.stated_demand import stated
 from aigc_bench.report.plan.view import PlanPage
 
 NAME = "plan-simulation"
@@ -30,7 +29,7 @@ def render(page: PlanPage) -> str | None:
 
 def latency_words(one: Latency) -> str:
     """Return a latency at the percentile of the SLO: simulated, its bound, and analytic."""
-    bound = message(" (SLO {limit})", limit=stated(one.limit_s)) if one.limit_s is not None else ""
+    bound = message(" (SLO {limit})", limit=duration_text(one.limit_s)) if one.limit_s is not None else ""
     analytic = message(", analytic {analytic}", analytic=quantity(one.analytic_s, "s")) if one.analytic_s is not None else ""
     return message(
         "p{share:g} {name} {simulated}{bound}{analytic}",

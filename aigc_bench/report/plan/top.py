@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from markupsafe import Markup
 
 from aigc_bench.core.messages import capitalized, joined, message, plural
-from aigc_bench.core.units import quantity
+from aigc_bench.core.units import figure, quantity
 from aigc_bench.plan.options.measure import NAMES
 from aigc_bench.plan.output.recommendation_view import RecommendationView
 from aigc_bench.plan.output.risk_view import probabilities
 from aigc_bench.plan.output.shown_number import key_of
 from aigc_bench.report.header import Header, Tile
-from aigc_bench.report.markup import figure
 from aigc_bench.report.plan.view import PlanPage
 
 KIND_WORDS = {

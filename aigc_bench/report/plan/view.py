@@ -11,10 +11,10 @@ from markupsafe import Markup
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.trail import Step, Trail
-from aigc_bench.core.units import probability_text, scale, shown_money
+from aigc_bench.core.units import figure, probability_text, scale, shown_money
 from aigc_bench.plan.output.plan_view import PlanView
 from aigc_bench.plan.output.shown_number import Shown, ShownProbability, in_unit
-from aigc_bench.report.markup import between, dollars, explain, figure, mark, missing
+from aigc_bench.report.markup import between, dollars, explain, mark, missing
 
 BRIEF_LEVELS = 2
 """Levels of the derivation of a folded option's numbers; without a limit the page would hold every option to its leaves."""

@@ -7,10 +7,10 @@ from typing import ClassVar
 
 from aigc_bench.core.messages import message, plural
 from aigc_bench.core.run_records import RunInfo, System
-from aigc_bench.core.units import GIB, digits
+from aigc_bench.core.units import GIB, digits, figure
 from aigc_bench.report.base import ReportContext, Section
 from aigc_bench.report.findings import findings
-from aigc_bench.report.markup import figure, moment, template
+from aigc_bench.report.markup import moment, template
 
 
 class Summary(Section):

@@ -10,8 +10,8 @@ import pytest
 from aigc_bench.core.errors import AigcBenchError, UsageError
 from aigc_bench.plan.demand.demand_reader import read_demand
 from aigc_bench.plan.demand.manual import keys, new_demand, scenario_names, scenario_text, table
+from aigc_bench.plan.output.demand_view import job_words
 from aigc_bench.plan.records.demand import Demand
-from aigc_bench.report.plan.stated_demand import job_words
 from tests.plan.demands import catalogue
 
 LENGTHS = "input_tokens = 800\noutput_tokens = 200\n"
