@@ -41,7 +41,8 @@ def report(*runs: RunOrPath, out: Path | str | None = None, demand: Path | str |
     comparison = compare_runs(opened[0], opened[1:]) if len(opened) > 1 else None
     # One plan a report: the demand's replaces the short one that a run makes of itself.
     rows = metric_rows(opened[0]) if demand is None else []
-    own = plan_of_run(opened[0], rows=rows) if has_a_plan(rows) else None
+    found = plan_of_run(opened[0], rows=rows) if has_a_plan(rows) else None
+    own = plan_view(found) if found is not None else None
     return save(render_report(opened, plan=own, comparison=comparison, more=asked), file=file)
 
 

@@ -17,19 +17,16 @@ MOST = 8
 
 def nothing(view: PlanView) -> Iterator[str]:
     """Yield the main obstacle, every factor that rules an option out, then the loads that could not be planned."""
-    from aigc_bench.plan.options.wording import CONSTRAINTS, describe
-
     plan, found = view.plan, view.obstacles
     head = (
         message("No option meets this demand.")
         if not any(one.accepted for one in plan.options)
         else message("No plan is confirmed.")
     )
-    why = plan.why_none or found.main
-    yield from wrapped(message("{head} {why}.", head=head, why=why) if why else head, indent=0)
+    yield from wrapped(message("{head} {why}.", head=head, why=found.why) if found.why else head, indent=0)
     yield ""
     for one in found.factors[:MOST]:
-        verb = "rule" if one.factor == CONSTRAINTS else "rules"
+        verb = "rule" if one.is_stated else "rules"
         alone = message(", {alone} for this reason alone", alone=one.alone) if one.alone else ""
         yield message(
             "  {factor} {verb} out {count} of {num_options} options{alone}",
@@ -39,7 +36,7 @@ def nothing(view: PlanView) -> Iterator[str]:
             num_options=found.num_options,
             alone=alone,
         )
-        yield from wrapped(message("{what}: {reason}", what=describe(one.nearest), reason=one.reason), indent=4)
+        yield from wrapped(message("{what}: {reason}", what=one.what, reason=one.reason), indent=4)
     for gap in plan.unplanned:
         yield from wrapped(message("{name}: {reason}", name=gap.name, reason=gap.reason), indent=2)
     if not plan.options:

@@ -198,10 +198,9 @@ def _alternatives(view: PlanView) -> Iterator[str]:
     if not shown:
         return
     from aigc_bench.core.units import digits, quantity
-    from aigc_bench.plan.options.measure import compared_cost
 
-    room, risk = width() - NUMBERS_WIDTH, view.plan.demand.constraints.risk
-    measured = message("P90 COST") if risk == "p90" else message("EXPECTED COST")
+    room = width() - NUMBERS_WIDTH
+    measured = message("P90 COST") if view.options.is_ranked_by_p90 else message("EXPECTED COST")
     heads = (message("ALTERNATIVE"), message("TOTAL COST"), measured, message("RELATIVE COST"))
     what, cost, compared, ratio = map(translated, heads)
     yield f"  {what}{' ' * (room - cells(what))} {_right(cost, 11)} {_right(compared, 13)} {_right(ratio, 13)}"
@@ -211,7 +210,7 @@ def _alternatives(view: PlanView) -> Iterator[str]:
         what = translated(one.what) + translated(below)
         # Two less: following lines are indented by two more.
         lines = wrap(what, room - 2, on_hyphens=False)
-        costs = f"{_amount(one.option.tco_usd):>11} {quantity(compared_cost(one.option, risk), 'usd'):>13}"
+        costs = f"{_amount(one.option.tco_usd):>11} {quantity(one.compared_usd, 'usd'):>13}"
         yield f"  {lines[0]}{' ' * (room - cells(lines[0]))} {costs} {relative:>13}"
         yield from (f"    {line}" for line in lines[1:])
 

@@ -9,9 +9,8 @@ from aigc_bench.cli.output import wrapped
 from aigc_bench.core.messages import joined, message
 
 if TYPE_CHECKING:
+    from aigc_bench.plan.output.check_view import CheckedJob, CheckedService
     from aigc_bench.plan.output.plan_view import PlanView
-    from aigc_bench.plan.output.risk_view import CheckedService
-    from aigc_bench.plan.records.replay import ReplayedJob
 
 
 def simulated(view: PlanView) -> Iterator[str]:
@@ -76,9 +75,10 @@ def _service(row: CheckedService) -> str:
     return joined(", ", [*words, *one.notes])
 
 
-def _job(one: ReplayedJob) -> str:
+def _job(row: CheckedJob) -> str:
     from aigc_bench.core.units import quantity
 
+    one = row.found
     usual = message("never finished") if one.median_s is None else message("median {median}", median=quantity(one.median_s, "s"))
     return message(
         "{name}: {percent:.1f} % of {num_windows} runs meet the deadline, {usual} of {window}",

@@ -17,7 +17,7 @@ from aigc_bench.measure.store import Run
 
 if TYPE_CHECKING:
     from aigc_bench.analyze.compare import Comparison
-    from aigc_bench.plan.records.plan import Plan
+    from aigc_bench.plan.output.plan_view import PlanView
 
 STATUS_WORDS: Mapping[CaseStatus, str] = {
     "ok": message("finished"),
@@ -140,7 +140,7 @@ class ReportContext:
     """The input of every section."""
 
     runs: tuple[RunView, ...]
-    plan: Plan | None = None
+    plan: PlanView | None = None
     comparison: Comparison | None = None
 
     @cached_property

@@ -98,7 +98,7 @@ def headline_verdict(view: CaseView) -> str:
 
 def consequence(context: ReportContext) -> Finding:
     """Return the result of the plan; without a plan, which sensors were missing."""
-    plan = context.plan
+    plan = context.plan.plan if context.plan is not None else None
     if plan is not None and plan.recommended is not None:
         option = plan.recommended
         binding = option.factors.get(option.bottleneck) if option.bottleneck is not None else None

@@ -92,9 +92,10 @@ def chips(cases: Sequence[CaseView]) -> list[tuple[str, str | None]]:
 def tiles(context: ReportContext) -> list[Tile]:
     """Return the key figures: cases, time, memory, CPU, energy and, with a plan, machines."""
     found = [_finished(context), _time(context), _peak(context), _cpu(context), _power(context)]
-    option = context.plan.recommended if context.plan is not None else None
-    if option is not None and context.plan is not None:
-        words = [message("meet the demand “{name}”", name=context.plan.demand.name)]
+    plan = context.plan.plan if context.plan is not None else None
+    option = plan.recommended if plan is not None else None
+    if option is not None and plan is not None:
+        words = [message("meet the demand “{name}”", name=plan.demand.name)]
         words += [message("bottleneck {bottleneck}", bottleneck=option.bottleneck)] if option.bottleneck else []
         note = joined(", ", words)
         found.append(Tile(title=message("Machines in the plan"), value=number(option.num_machines), note=note))

@@ -17,7 +17,7 @@ from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.measure.store import Run
-from aigc_bench.plan.records.plan import Plan
+from aigc_bench.plan.output.plan_view import PlanView
 from aigc_bench.report.base import Rendered, ReportContext, Section
 from aigc_bench.report.header import Header, header
 from aigc_bench.report.markup import source_file, template
@@ -27,7 +27,7 @@ from aigc_bench.report.views import run_views
 def render_report(
     runs: Sequence[Run],
     *,
-    plan: Plan | None = None,
+    plan: PlanView | None = None,
     comparison: Comparison | None = None,
     catalogue: HasAccelerators | None = None,
     more: Sequence[Rendered] = (),

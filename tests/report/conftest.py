@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from aigc_bench.measure.store import Run
+from aigc_bench.plan.output.plan_view import plan_view
 from aigc_bench.plan.planner import plan_of_run
 from aigc_bench.report.render import render_report
 from tests.report.page import Page
@@ -27,7 +28,7 @@ def a_gpu_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.fixture(scope="session")
 def cpu_page(a_cpu_run: Run) -> Page:
     """A CPU run with its plan."""
-    return Page(render_report([a_cpu_run], plan=plan_of_run(a_cpu_run)))
+    return Page(render_report([a_cpu_run], plan=plan_view(plan_of_run(a_cpu_run))))
 
 
 @pytest.fixture(scope="session")

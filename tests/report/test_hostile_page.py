@@ -59,7 +59,7 @@ def hostile_page(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
     shutil.copytree(whole.path, folder / "two")
     run, num_strings = poison(folder / "two", with_numbers=request.param)
     assert num_strings > 25
-    plan = plan_of_run(run) if request.param else None
+    plan = plan_view(plan_of_run(run)) if request.param else None
     return Page(render_report([whole, run], plan=plan, comparison=compare(whole, [run])))
 
 
@@ -120,7 +120,7 @@ def _plotly_tags(spec: Any) -> set[str]:
 def known_shapes(cpu_page: Page, gpu_page: Page, tmp_path_factory: pytest.TempPathFactory) -> set[tuple[str, str]]:
     """Elements and attributes of pages without a hostile word."""
     runs = [_small_run(tmp_path_factory.mktemp("plain") / name) for name in ("one", "two")]
-    compared = Page(render_report(runs, plan=plan_of_run(runs[0]), comparison=compare(runs[0], runs[1:])))
+    compared = Page(render_report(runs, plan=plan_view(plan_of_run(runs[0])), comparison=compare(runs[0], runs[1:])))
     return shapes([*cpu_page.elements, *gpu_page.elements, *compared.elements])
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from plotly.offline import get_plotlyjs
 
 from aigc_bench.measure.store import Run
+from aigc_bench.plan.output.plan_view import plan_view
 from aigc_bench.plan.planner import plan_of_run
 from aigc_bench.report.render import render_report, save
 from tests.analyze.synthetic import make_case, make_run
@@ -126,7 +127,7 @@ def test_a_hostile_name_can_leave_neither_a_chart_nor_a_title(folder: Path) -> N
 
 def test_a_run_without_telemetry_is_reported_and_says_so(folder: Path) -> None:
     run = make_run(folder)
-    page = Page(render_report([run], plan=plan_of_run(run)))
+    page = Page(render_report([run], plan=plan_view(plan_of_run(run))))
     assert "No telemetry was recorded" in page.by_id("telemetry").text
     assert "Power and energy were not measured" in page.by_id("energy").text
     assert "not part of this synthetic run" in page.by_id("energy").text
@@ -136,7 +137,7 @@ def test_a_run_without_telemetry_is_reported_and_says_so(folder: Path) -> None:
 def test_a_run_with_no_finished_case_is_reported(folder: Path) -> None:
     case = make_case()
     run = make_run(folder, cases=[case], trials=1, failures={(case.id, 0): "oom"})
-    page = Page(render_report([run], plan=plan_of_run(run)))
+    page = Page(render_report([run], plan=plan_view(plan_of_run(run))))
     assert "0 of 1 cases finished" in page.by_id("content").text
     assert "made to end in oom" in page.by_id("failures").text
     assert not {"performance", "stages", "memory"} & set(page.section_names)

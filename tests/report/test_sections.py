@@ -152,11 +152,11 @@ def test_invalid_numbers_are_left_out_of_the_plan_and_named_or_used_and_named(a_
     plan = plan_of_run(a_gpu_run)
     case = next(one.case for one in plan.machine.capabilities if one.verdict == "invalid")
     views = run_views([a_gpu_run])
-    shown = registry.load("sections", "plan").render(ReportContext(runs=views, plan=plan))
+    shown = registry.load("sections", "plan").render(ReportContext(runs=views, plan=plan_view(plan)))
     assert case in shown[shown.index("Left out because invalid:") :]
     assert "Planned with invalid numbers" not in shown
     wanted = plan_of_run(a_gpu_run, with_invalid=(case,))
-    forced = registry.load("sections", "plan").render(ReportContext(runs=views, plan=wanted))
+    forced = registry.load("sections", "plan").render(ReportContext(runs=views, plan=plan_view(wanted)))
     assert case in forced[forced.index("Planned with invalid numbers, as requested:") :]
 
 
@@ -180,7 +180,7 @@ def test_unit_costs_are_given_for_a_round_number_of_units(a_cpu_run: Run) -> Non
 
 
 def test_the_three_things_to_know_tell_outcome_trust_and_consequence(a_cpu_run: Run) -> None:
-    context = ReportContext(runs=run_views([a_cpu_run]), plan=plan_of_run(a_cpu_run))
+    context = ReportContext(runs=run_views([a_cpu_run]), plan=plan_view(plan_of_run(a_cpu_run)))
     outcome, trust, consequence = findings(context)
     assert outcome.title == "10 of 12 cases finished"
     assert "out of memory" in outcome.words

@@ -261,14 +261,15 @@ def add_replay(place: Place) -> None:
     """Add a leaf for every share; a simulated share has no arithmetic."""
     replay = place.option.replay
     for service in replay.services if replay else ():
-        for name, title, value in _shares(service, seed=replay.seed if replay else 0):
+        for name, title, value in service_shares(service, seed=replay.seed if replay else 0):
             place.add(f"replay.{service.name}.{name}", message("{title}, {name}", title=title, name=service.name), value)
     for job in replay.jobs if replay else ():
-        value = _share(job.share_in_time, source=_of_job(job, seed=replay.seed if replay else 0))
+        value = job_share(job, seed=replay.seed if replay else 0)
         place.add(f"replay.{job.name}.share_in_time", message("share of runs that meet the deadline, {name}", name=job.name), value)
 
 
-def _shares(one: ReplayedService, *, seed: int) -> Iterator[tuple[str, str, Estimate]]:
+def service_shares(one: ReplayedService, *, seed: int) -> Iterator[tuple[str, str, Estimate]]:
+    """Yield name, title and value of each share of a service's requests within its SLO that is known."""
     drawn = message(
         "simulated: {num_requests:,} requests on {num_simulated_replicas} replicas by {method}, seed {seed}",
         num_requests=one.num_requests,
@@ -292,10 +293,12 @@ def _shares(one: ReplayedService, *, seed: int) -> Iterator[tuple[str, str, Esti
         )
 
 
-def _of_job(one: ReplayedJob, *, seed: int) -> str:
-    return message(
+def job_share(one: ReplayedJob, *, seed: int) -> Estimate:
+    """Return the share of a job's runs that meet the deadline."""
+    drawn = message(
         "simulated: {num_windows} windows while servers fail and are repaired, seed {seed}", num_windows=one.num_windows, seed=seed
     )
+    return _share(one.share_in_time, source=drawn)
 
 
 def _share(value: float, *, source: str, low: float | None = None, high: float | None = None) -> Estimate:

@@ -15,6 +15,13 @@ NARROWS_BY = 0.01
 """Least reduction of the interval for which a measurement is worth naming."""
 
 
+class BasisRow(Record):
+    """A number that an option rests on; its interval is among the assumptions."""
+
+    found: RestsOn
+    value: Estimate
+
+
 class BasisView(Record):
     """Numbers of an option by basis, ``measurements`` that would narrow the plan (``worthwhile`` ones noticeably), and doubts.
 
@@ -22,6 +29,7 @@ class BasisView(Record):
     """
 
     numbers: tuple[RestsOn, ...]
+    rows: tuple[BasisRow, ...]
     counts: tuple[tuple[Basis, int], ...]
     measurements: tuple[ValueOfMeasurement, ...]
     worthwhile: tuple[ValueOfMeasurement, ...]
@@ -36,11 +44,21 @@ def basis_view(plan: Plan, option: Option | None) -> BasisView:
     measurements = best_measurements(plan)
     return BasisView(
         numbers=numbers,
+        rows=tuple(_row(one) for one in numbers),
         counts=tuple((basis, count[basis]) for basis in get_args(Basis) if count[basis]),
         measurements=measurements,
         worthwhile=tuple(one for one in measurements if one.shrinks_by >= NARROWS_BY),
         doubts=(*(doubts_of(option) if option is not None else ()), *plan.notes),
         measured=tuple((one.load, one.source or "") for one in numbers if one.quantity == "throughput" and one.basis == "measured"),
+    )
+
+
+def _row(one: RestsOn) -> BasisRow:
+    return BasisRow(
+        found=one,
+        value=Estimate(
+            value=one.value, low=one.value, high=one.value, unit=one.unit, basis=one.basis, source=one.source, reasons=one.reasons
+        ),
     )
 
 

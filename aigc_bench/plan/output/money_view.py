@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from aigc_bench.core.messages import message
 from aigc_bench.core.record import Sentence
-from aigc_bench.core.records import Estimate, Record
+from aigc_bench.core.records import Record
 from aigc_bench.core.units import quantity
-from aigc_bench.plan.output.shown_number import Shown, item_of, key_of, round_counts
+from aigc_bench.plan.output.shown_number import Shown, key_of, round_counts
 from aigc_bench.plan.records.demand import Finance
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.site.bill import BillLine
-
-A_KILOGRAM = 1.0
-"""Emissions of a count of units from which they are printed in kg; below it in g."""
 
 
 class UnitCost(Record):
@@ -21,14 +18,6 @@ class UnitCost(Record):
     name: Sentence
     per: Sentence
     cost: Shown
-
-
-class UnitCarbon(Record):
-    """Greenhouse gases of a count of units of one load, in kg where it is one at least, else in g."""
-
-    name: Sentence
-    per: Sentence
-    carbon: Shown
 
 
 class CostRow(Record):
@@ -104,22 +93,6 @@ def unit_costs(option: Option, *, like: Option | None = None) -> tuple[UnitCost,
         # A load without a unit cost has no count to state it for.
         if name in counts
     )
-
-
-def unit_carbon(option: Option) -> tuple[UnitCarbon, ...]:
-    """Return the greenhouse gases of every load, for the same count of units as its cost."""
-    counts = round_counts(option.usd_per_unit)
-    return tuple(
-        _unit_carbon(option, name, value, *counts.get(name, (1.0, item_of(value))))
-        for name, value in option.carbon_kg_per_unit.items()
-    )
-
-
-def _unit_carbon(option: Option, name: str, value: Estimate, count: float, per: str) -> UnitCarbon:
-    is_much = value.value * count >= A_KILOGRAM
-    times, unit = (count, "kg CO₂e") if is_much else (1000 * count, "g CO₂e")
-    key = f"{key_of(option)}.carbon_kg_per_unit.{name}"
-    return UnitCarbon(name=name, per=per, carbon=Shown(key=key, name=name, value=value, times=times, unit=unit))
 
 
 def cost_rows(option: Option) -> tuple[CostRow, ...]:

@@ -9,22 +9,24 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from aigc_bench.core.trail import Trail
-from aigc_bench.plan.money.cash_by_year import YearCash, cash_by_year
 from aigc_bench.plan.options.wording import describe, nearest_option
+from aigc_bench.plan.output.assumptions_view import AssumptionsView, assumptions_view
 from aigc_bench.plan.output.basis_view import BasisView, basis_view, widest_first
+from aigc_bench.plan.output.bill_view import BillRoom, bill_room
+from aigc_bench.plan.output.carbon_view import CarbonView, UnitCarbon, carbon_view, unit_carbon
+from aigc_bench.plan.output.cash_view import CashView, cash_view
+from aigc_bench.plan.output.check_view import CheckView, check_view
 from aigc_bench.plan.output.demand_view import DemandView, demand_view
 from aigc_bench.plan.output.money_view import (
     BillRows,
     CostRow,
     Totals,
-    UnitCarbon,
     UnitCost,
     bills,
     cost_rows,
     housed,
     money_notes,
     totals,
-    unit_carbon,
     unit_costs,
 )
 from aigc_bench.plan.output.options_view import Obstacles, OptionsView, obstacles, options_view
@@ -34,7 +36,8 @@ from aigc_bench.plan.output.quotes_view import QuotesView, quotes_view
 from aigc_bench.plan.output.racks_view import RacksView, racks_view
 from aigc_bench.plan.output.recommendation_view import RecommendationView, recommendation_view
 from aigc_bench.plan.output.rent_or_buy_view import RentOrBuyView, rent_or_buy_view
-from aigc_bench.plan.output.risk_view import CheckView, RiskView, check_view, risk_view
+from aigc_bench.plan.output.risk_view import RiskView, risk_view
+from aigc_bench.plan.output.run_plan_view import RunPlanView, run_plan_view
 from aigc_bench.plan.records.plan import Assumption, Option, Plan
 
 
@@ -85,19 +88,29 @@ class PlanView:
         return unit_carbon(self.best) if self.best is not None else ()
 
     @cached_property
+    def carbon(self) -> CarbonView | None:
+        """Greenhouse gases over the life by cause."""
+        return carbon_view(self.plan, self.best, self.trail) if self.best is not None else None
+
+    @cached_property
     def cost_rows(self) -> tuple[CostRow, ...]:
         """Cost of a year by line."""
         return cost_rows(self.best) if self.best is not None else ()
 
     @cached_property
-    def cash_flow(self) -> tuple[YearCash, ...]:
+    def cash(self) -> CashView | None:
         """Payments and resale by year."""
-        return cash_by_year(self.best, self.plan.demand.finance) if self.best is not None else ()
+        return cash_view(self.plan, self.best) if self.best is not None else None
 
     @cached_property
     def bills(self) -> tuple[BillRows, ...]:
         """Materials of what is bought, by room."""
         return bills(self.bought) if self.bought is not None else ()
+
+    @cached_property
+    def bill_rooms(self) -> tuple[BillRoom, ...]:
+        """The same with the numbers of their lines."""
+        return tuple(bill_room(one, self.trail) for one in self.bills)
 
     @cached_property
     def racks(self) -> RacksView | None:
@@ -166,15 +179,21 @@ class PlanView:
         return widest_first(self.plan)
 
     @cached_property
+    def assumption_rows(self) -> AssumptionsView:
+        """The same with their keys in the derivations, the method, and notes."""
+        return assumptions_view(self.plan, self.best, self.trail)
+
+    @cached_property
+    def of_run(self) -> RunPlanView:
+        """The rows of a plan of machines like a measured one."""
+        return run_plan_view(self.plan, self.best)
+
+    @cached_property
     def trail(self) -> Trail:
         """How each number of every option is derived, for the page; ``--explain`` and JSON derive those of one option."""
         about = [one for one in (self.best, self.bought) if one is not None]
         first = [*(row.option for row in self.options.compared), *about]
         return page_trail(self.plan, first=first, rent_or_buy=self.rent_or_buy)
-
-    def unit_costs_of(self, option: Option) -> tuple[UnitCost, ...]:
-        """Return the unit costs of another option for the counts of units of ``best``, so that they can be compared."""
-        return unit_costs(option, like=self.best)
 
 
 def plan_view(plan: Plan, *, top: int | None = None) -> PlanView:

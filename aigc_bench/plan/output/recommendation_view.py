@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from aigc_bench.core.messages import message
 from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Basis, Estimate, Record
+from aigc_bench.plan.explain.option_steps import input_key
 from aigc_bench.plan.factors.base import in_order
 from aigc_bench.plan.options.wording import describe, rent_words, reserve_words, statistically_tied, tie, why
 from aigc_bench.plan.output.owned_view import kept_words
+from aigc_bench.plan.output.risk_view import Probabilities, probabilities
 from aigc_bench.plan.output.serving_words import chain_words, serving_words
-from aigc_bench.plan.output.shown_number import Shown, key_of
+from aigc_bench.plan.output.shown_number import Shown, count_of, key_of
 from aigc_bench.plan.records.demand import Job, Service
 from aigc_bench.plan.records.machine import Capability, Load
 from aigc_bench.plan.records.plan import Assessment, Option, Plan
@@ -62,6 +64,8 @@ class FactorRow(Record):
     found: Assessment
     required: Shown
     available: Shown
+    headroom: Shown
+    inputs: tuple[Shown, ...]
     part: Sentence | None
 
     @property
@@ -83,11 +87,14 @@ class RecommendationView(Record):
     is_recommended: bool
     what: Sentence
     why: Sentence | None
+    servers: Shown
+    accelerators: Shown
     reserve: tuple[Sentence, ...]
     rents: tuple[Sentence, ...]
     tied: tuple[int, ...]
     tie: Sentence | None
     questions: tuple[Sentence, ...]
+    probabilities: Probabilities
     bottlenecks: tuple[Bottleneck, ...]
     loads: tuple[LoadRow, ...]
     factors: tuple[FactorRow, ...]
@@ -102,11 +109,14 @@ def recommendation_view(plan: Plan, option: Option) -> RecommendationView:
         is_recommended=is_best,
         what=_what(plan, option),
         why=why(plan) if is_best else None,
+        servers=count_of(option, "num_servers", message("servers")),
+        accelerators=count_of(option, "num_accelerators", message("accelerators")),
         reserve=tuple(reserve_words(option, confidence=plan.demand.constraints.confidence)),
         rents=tuple(rent_words(option)),
         tied=tuple(one.rank for one in statistically_tied(plan)),
         tie=tie(plan),
         questions=tuple(one for one in option.reasons if not any(one.startswith(f"{name} is unknown") for name in option.factors)),
+        probabilities=probabilities(option),
         bottlenecks=tuple(_bottlenecks(option)),
         loads=tuple(load_row(load, option, plan=plan) for load in option.loads),
         chains=tuple((one.name, chain_words(one)) for one in plan.demand.chains),
@@ -136,6 +146,13 @@ def factor_row(name: str, found: Assessment, option: Option) -> FactorRow:
         found=found,
         required=Shown(key=f"{at}.required", name="required", value=found.required),
         available=Shown(key=f"{at}.available", name="available", value=found.available, missing=found.why),
+        headroom=Shown(
+            key=f"{at}.headroom",
+            name="head-room",
+            value=found.derived.get("headroom"),
+            missing=message("required or available is unknown"),
+        ),
+        inputs=tuple(Shown(key=input_key(key_of(option), name, what), name=what, value=one) for what, one in found.inputs.items()),
         part=describe(part) if part is not None else None,
     )
 

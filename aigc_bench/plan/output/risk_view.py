@@ -1,4 +1,4 @@
-"""The risk of a recommendation as rows: probabilities, drivers, regret, the fleet by year, and how to lower the risk in words."""
+"""The risk of a recommendation: probabilities, drivers, regret, the fleet by year, and how to lower the risk in words."""
 
 from __future__ import annotations
 
@@ -11,68 +11,20 @@ from aigc_bench.core.records import Record
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.options.measure import NAMES, is_refused, measure_of
 from aigc_bench.plan.options.wording import describe
-from aigc_bench.plan.output.shown_number import ShownProbability, key_of
+from aigc_bench.plan.output.risk_rows import (
+    Drivers,
+    GrowthRows,
+    RegretRow,
+    cost_drivers,
+    cost_of,
+    growth_rows,
+    number_of,
+    regret_row,
+    slo_drivers,
+)
+from aigc_bench.plan.output.shown_number import Shown, ShownProbability, key_of
 from aigc_bench.plan.records.plan import Option, Plan
-from aigc_bench.plan.records.replay import ReplayedJob, ReplayedService
-from aigc_bench.plan.records.risk import GrowthPath, MoreServers, PlanRisk, Regret, Safer, SaferOption, Swing
-
-
-class Latency(Record):
-    """A latency at the percentile of the SLO, simulated and analytic; ``limit_s`` is the SLO."""
-
-    name: Sentence
-    share: float
-    simulated_s: float
-    analytic_s: float | None
-    limit_s: float | None
-
-
-class CheckedService(Record):
-    """A service as simulated; ``num_added`` accelerators were added beyond the analytic model until it held."""
-
-    found: ReplayedService
-    latencies: tuple[Latency, ...]
-    num_added: int
-
-
-class CheckView(Record):
-    """A simulation and whether it confirms the plan. ``notes`` of all services, each once."""
-
-    seed: int
-    is_met: bool
-    services: tuple[CheckedService, ...]
-    jobs: tuple[ReplayedJob, ...]
-    notes: tuple[Sentence, ...]
-
-
-def check_view(option: Option) -> CheckView | None:
-    """Return the simulation of an option; ``None`` if it was not simulated, such as an API."""
-    replay = option.replay
-    if replay is None:
-        return None
-    return CheckView(
-        seed=replay.seed,
-        is_met=replay.is_met,
-        services=tuple(
-            CheckedService(found=one, latencies=tuple(_latencies(one)), num_added=replay.added_machines.get(one.name, 0))
-            for one in replay.services
-        ),
-        jobs=replay.jobs,
-        notes=tuple(dict.fromkeys(note for one in replay.services for note in one.notes)),
-    )
-
-
-def _latencies(one: ReplayedService) -> Iterator[Latency]:
-    for name, found in one.percentiles.items():
-        if found.simulated_s is not None:
-            yield Latency(
-                name=name if name == "latency" else name.upper(),
-                share=found.share,
-                simulated_s=found.simulated_s,
-                analytic_s=found.analytic_s,
-                limit_s=found.limit_s,
-            )
-
+from aigc_bench.plan.records.risk import MoreServers, PlanRisk, Safer, SaferOption
 
 MUCH_LESS = 0.9
 """A choice by another measure is named where it is below this share of the recommendation's (assumed)."""
@@ -136,10 +88,6 @@ def other_choices(plan: Plan) -> tuple[str, ...]:
     return tuple(found)
 
 
-NUM_DRIVERS = 8
-"""Inputs shown as drivers of cost and of P(SLO), the widest first."""
-
-
 class Probabilities(Record):
     """Probabilities of an option over the scenarios."""
 
@@ -151,20 +99,21 @@ class Probabilities(Record):
 class RiskView(Record):
     """Risk of the recommended option. ``choices`` are how to reach the wanted confidence, in words; empty if it is reached.
 
-    ``other_choices`` are what other measures of risk would choose, in words. ``is_staged``: something is bought after the
-    first year, so that buying in phases can be compared with buying all upfront.
+    ``median`` and ``mean`` are of the total cost over the scenarios. ``regret`` are the recommendation and its closest
+    alternatives, ``other_choices`` what other measures of risk would choose, in words. ``growth`` is ``None`` without growth.
     """
 
     num_scenarios: int
+    median: Shown
+    mean: Shown
     probabilities: Probabilities
-    cost_drivers: tuple[Swing, ...]
-    slo_drivers: tuple[Swing, ...]
+    cost_drivers: Drivers
+    slo_drivers: Drivers
     safer: Safer | None
     choices: tuple[Sentence, ...]
-    regret: tuple[Regret, ...]
+    regret: tuple[RegretRow, ...]
     other_choices: tuple[Sentence, ...]
-    growth_path: GrowthPath | None
-    is_staged: bool
+    growth: GrowthRows | None
 
 
 def probabilities(option: Option) -> Probabilities:
@@ -191,16 +140,19 @@ def probabilities(option: Option) -> Probabilities:
 
 def risk_view(plan: Plan, option: Option, found: PlanRisk) -> RiskView:
     """Return the risk of the recommended option of a plan."""
-    path = found.growth_path
+    # Without a confidence the expected cost is the one at central values, so the mean is that of the drivers' scenarios.
+    is_expected = plan.demand.constraints.confidence > 0
+    expected, mean = message("mean total cost"), "certainty.tornado.mean_tco_usd"
     return RiskView(
         num_scenarios=found.num_worlds,
+        median=number_of(found, "certainty.median_tco_usd", message("median total cost")),
+        mean=cost_of(option, "expected_cost_usd", expected) if is_expected else number_of(found, mean, expected),
         probabilities=probabilities(option),
-        cost_drivers=found.tornado.cost[:NUM_DRIVERS],
-        slo_drivers=found.tornado.slo[:NUM_DRIVERS],
+        cost_drivers=cost_drivers(found),
+        slo_drivers=slo_drivers(found),
         safer=found.surer,
         choices=safer_choices(found.surer) if found.surer else (),
-        regret=found.regret,
+        regret=tuple(regret_row(one, plan=plan, found=found) for one in found.regret),
         other_choices=other_choices(plan),
-        growth_path=path,
-        is_staged=path is not None and path.staged_usd is not None and any(one.bought for one in path.years[1:]),
+        growth=growth_rows(found.growth_path, found) if found.growth_path is not None else None,
     )

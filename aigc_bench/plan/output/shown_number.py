@@ -58,7 +58,9 @@ class Shown(Record):
     @property
     def printed(self) -> Estimate | None:
         """The value in the unit that is printed."""
-        return None if self.value is None else in_unit(self.value, times=self.times, unit=self.unit)
+        if self.value is None or (self.times == 1.0 and self.unit is None):
+            return self.value
+        return scaled(self.value, self.times, unit=self.unit)
 
 
 class ShownProbability(Record):
@@ -70,11 +72,6 @@ class ShownProbability(Record):
     missing: Sentence = "unknown"
 
 
-def in_unit(value: Estimate, *, times: float = 1.0, unit: str | None = None) -> Estimate:
-    """Return a number ``times`` a count in ``unit``, as it is printed; as it is where neither is given."""
-    return value if times == 1.0 and unit is None else scaled(value, times, unit=unit)
-
-
 def number_at(
     trail: Trail, key: str, name: str = "", *, times: float = 1.0, unit: str | None = None, missing: str = "unknown"
 ) -> Shown:
@@ -83,10 +80,9 @@ def number_at(
     return Shown(key=key, name=name, value=value, times=times, unit=unit, missing=missing)
 
 
-def probability_at(trail: Trail, key: str, name: str = "", *, missing: str = "unknown") -> ShownProbability:
-    """Return the probability that a plan's derivations have under a key."""
-    share = trail[key].value.value if key in trail else None
-    return ShownProbability(key=key, name=name, share=share, missing=missing)
+def count_of(option: Option, field: str, name: str) -> Shown:
+    """Return a number of pieces of an option, ``num_servers`` say, without its unit."""
+    return Shown(key=f"{key_of(option)}.{field}", name=name, value=option.derived.get(field), unit="count")
 
 
 def duration_text(duration_s: float) -> str:

@@ -10,9 +10,7 @@ from markupsafe import Markup
 from aigc_bench.core.messages import joined, message
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import quantity
-from aigc_bench.plan.explain.plan_trail import resolve
-from aigc_bench.plan.output.basis_view import width
-from aigc_bench.plan.records.plan import Assumption
+from aigc_bench.plan.output.assumptions_view import AssumptionRow
 from aigc_bench.report.charts import OWN_HOVER, Chart, rounded
 from aigc_bench.report.markup import template
 from aigc_bench.report.plan.view import PlanPage
@@ -27,24 +25,17 @@ LEAST = 0.02
 
 def render(page: PlanPage) -> str | None:
     """Return the method, the assumptions by width, and what is not included."""
-    view, plan, best = page.view, page.view.plan, page.view.best
-    # A width of 1 is a number without an interval.
-    wide = [one for one in view.assumptions if width(one.value) > 1][:NUM_IN_CHART]
-    values = {
-        "plan": plan,
-        "figures": page.figures,
-        "chart": chart_of(wide) if wide else None,
-        "assumptions": [(one, next(iter(resolve(page.figures.trail, plan, one.key)), one.key)) for one in view.assumptions],
-        "notes": (*(best.machine.notes if best and best.machine else ()), *plan.demand.notes),
-    }
+    view = page.view.assumption_rows
+    wide = [one for one in view.rows if one.has_interval][:NUM_IN_CHART]
+    values = {"view": view, "figures": page.figures, "chart": chart_of(wide) if wide else None}
     return template("plan_assumptions.html.j2", values)
 
 
-def chart_of(assumptions: Sequence[Assumption]) -> Chart:
+def chart_of(assumptions: Sequence[AssumptionRow]) -> Chart:
     """Return a bar for each assumption from its low to its high end, relative to its value."""
     names = [one.title for one in assumptions]
-    low = [max(one.value.low / one.value.value, LEAST) if one.value.value else 1.0 for one in assumptions]
-    high = [max(one.value.high / one.value.value, 1.0) if one.value.value else 1.0 for one in assumptions]
+    low = [max(one.relative_low, LEAST) for one in assumptions]
+    high = [max(one.relative_high, 1.0) for one in assumptions]
     trace = {
         "type": "bar",
         "orientation": "h",

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from aigc_bench.core.messages import message, plural
-from aigc_bench.core.records import Estimate
 from aigc_bench.plan.output.basis_view import BasisView
-from aigc_bench.plan.risk.value_of_information import RestsOn
 from aigc_bench.report.markup import MARKS, template
 from aigc_bench.report.plan.view import PlanPage
 
@@ -20,7 +18,7 @@ def render(page: PlanPage) -> str | None:
     if best is None:
         return None
     values = {
-        "found": [(one, _estimate(one)) for one in basis.numbers],
+        "rows": basis.rows,
         "counts": basis.counts,
         "meaning": {name: meaning for name, (_, meaning) in MARKS.items()},
         "next": basis.worthwhile[:NUM_RUNS],
@@ -42,11 +40,4 @@ def in_a_line(basis: BasisView) -> str:
         )
         if words
         else ""
-    )
-
-
-def _estimate(one: RestsOn) -> Estimate:
-    # The row shows the value alone; its interval is among the assumptions.
-    return Estimate(
-        value=one.value, low=one.value, high=one.value, unit=one.unit, basis=one.basis, source=one.source, reasons=one.reasons
     )

@@ -21,6 +21,6 @@ def render(page: PlanPage) -> str | None:
         # The recommended option may be rented: then the bill is that of the best purchase.
         "is_instead": bought is not view.best,
         "is_rented": view.best is not None and view.best.kind in ("cloud", "api"),
-        "bills": view.bills,
+        "rooms": view.bill_rooms,
     }
     return template("plan_bill.html.j2", values)

@@ -8,8 +8,7 @@ from markupsafe import Markup
 
 from aigc_bench.core.messages import joined, message
 from aigc_bench.core.units import quantity, shown_money
-from aigc_bench.plan.money.cash_by_year import YearCash
-from aigc_bench.plan.output.shown_number import key_of
+from aigc_bench.plan.output.cash_view import CashRow
 from aigc_bench.report.charts import Chart, by_year, in_money, money_code
 from aigc_bench.report.markup import template
 from aigc_bench.report.plan.view import PlanPage
@@ -20,30 +19,21 @@ TITLE = message("Cash flow")
 
 def render(page: PlanPage) -> str | None:
     """Return the section; ``None`` if nothing could be planned."""
-    view, best = page.view, page.view.best
-    if best is None:
+    view, cash = page.view, page.view.cash
+    if cash is None:
         return None
-    values = {
-        "chart": chart_of(view.cash_flow),
-        "years": view.cash_flow,
-        "at": key_of(best),
-        "figures": page.figures,
-        "lines": view.cost_rows,
-        "has_hardware": any(line.key == "hardware" for line in best.costs),
-        "is_rented": best.kind == "cloud",
-        "is_bought": any(one.purchase_usd is not None and one.purchase_usd.value for one in view.cash_flow),
-    }
+    values = {"chart": chart_of(cash.years), "cash": cash, "figures": page.figures, "lines": view.cost_rows}
     return template("plan_cash.html.j2", values)
 
 
-def chart_of(years: tuple[YearCash, ...]) -> Chart:
+def chart_of(years: tuple[CashRow, ...]) -> Chart:
     """Return bars of payments and resale, and a line of the cumulative sum."""
     labels = [message("start") if one.year == 0 else message("year {year}", year=one.year) for one in years]
     # Money that is received points down: resale has the sign -1.
-    bars = (("purchase", "purchase_usd", "c1", 1), ("running", "running_usd", "c2", 1), ("resale", "resale_usd", "c3", -1))
+    bars = (("purchase", "c1", 1), ("running", "c2", 1), ("resale", "c3", -1))
     traces: list[dict[str, Any]] = []
-    for name, field, color, sign in bars:
-        values = [getattr(one, field) for one in years]
+    for name, color, sign in bars:
+        values = [getattr(one, name).value for one in years]
         # A kind of payment that never occurs gets no entry in the legend.
         if any(value is not None and value.value for value in values):
             traces.append(
@@ -56,18 +46,19 @@ def chart_of(years: tuple[YearCash, ...]) -> Chart:
                     "hovertemplate": Markup("%{{x}}, {}: {}%{{y:,.0f}}<extra></extra>").format(name, shown_money(0.0)[0]),
                 }
             )
+    sums = [value for one in years if (value := one.cumulative.value) is not None]
     traces.append(
         {
             "type": "scatter",
             "mode": "lines+markers",
             "name": "cumulative",
             "x": labels,
-            "y": [in_money(one.cumulative_usd.value) for one in years],
+            "y": [in_money(one.value) for one in sums],
             "error_y": {
                 "type": "data",
                 "symmetric": False,
-                "array": [in_money(one.cumulative_usd.high - one.cumulative_usd.value) for one in years],
-                "arrayminus": [in_money(one.cumulative_usd.value - one.cumulative_usd.low) for one in years],
+                "array": [in_money(one.high - one.value) for one in sums],
+                "arrayminus": [in_money(one.value - one.low) for one in sums],
                 "thickness": 1.2,
                 "width": 4,
                 "color": "@muted",
@@ -80,7 +71,7 @@ def chart_of(years: tuple[YearCash, ...]) -> Chart:
     # "relative" stacks what is paid upwards and what is received downwards.
     layout = by_year(barmode="relative", axis=message("{currency}, per year and cumulative", currency=money_code()))
     pairs = zip(labels, years, strict=True)
-    words = joined("; ", (message("{label}: {net}", label=label, net=quantity(one.net_usd.value, "usd")) for label, one in pairs))
+    words = joined("; ", (message("{label}: {net}", label=label, net=quantity(one.net_usd, "usd")) for label, one in pairs))
     return Chart(
         id="plan-cash",
         title=message("Cash flow"),

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from aigc_bench.core.messages import message
-from aigc_bench.plan.explain.option_steps import input_key
-from aigc_bench.plan.output.shown_number import key_of
 from aigc_bench.report.markup import template
 from aigc_bench.report.plan.view import PlanPage
 
@@ -18,12 +16,5 @@ def render(page: PlanPage) -> str | None:
     best = page.view.recommendation
     if best is None:
         return None
-    values = {
-        "best": best.option,
-        "at": key_of(best.option),
-        "figures": page.figures,
-        "factors": best.factors,
-        "tone": TONE,
-        "input_key": input_key,
-    }
+    values = {"best": best.option, "figures": page.figures, "factors": best.factors, "tone": TONE}
     return template("plan_factors.html.j2", values)

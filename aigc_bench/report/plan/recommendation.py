@@ -6,11 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from aigc_bench.core.messages import joined, message, plural
 from aigc_bench.core.units import probability_text, quantity
-from aigc_bench.plan.options.wording import describe
 from aigc_bench.plan.output.plan_view import PlanView
-from aigc_bench.plan.output.recommendation_view import Bottleneck, LoadRow
-from aigc_bench.plan.output.risk_view import probabilities
-from aigc_bench.plan.records.plan import Option
+from aigc_bench.plan.output.recommendation_view import Bottleneck, LoadRow, RecommendationView
 from aigc_bench.report.markup import template
 from aigc_bench.report.plan.basis import in_a_line
 from aigc_bench.report.plan.view import PlanPage
@@ -29,30 +26,28 @@ def render(page: PlanPage) -> str | None:
         "settings": [(load, setting_words(load)) for load in best.loads] if best else [],
         "costs": {one.name: one for one in view.unit_costs},
         "obstacles": view.obstacles if best and not best.is_recommended else None,
-        "why_none": view.plan.why_none or view.obstacles.main,
-        "describe": describe,
-        "risk": list(confidence_words(view, best.option)) if best and best.is_recommended else [],
+        "why_none": view.obstacles.why,
+        "risk": list(confidence_words(view, best)) if best and best.is_recommended else [],
     }
     return template("plan_recommendation.html.j2", values)
 
 
-def confidence_words(view: PlanView, best: Option) -> Iterator[str]:
+def confidence_words(view: PlanView, best: RecommendationView) -> Iterator[str]:
     """Yield the interval of the total cost, its basis, whether the simulation agrees, and the known probabilities."""
-    cost = best.tco_usd
+    cost = best.option.tco_usd
     if cost.low < cost.high:
         yield message("total cost {low} to {high} (P10 to P90)", low=quantity(cost.low, "usd"), high=quantity(cost.high, "usd"))
     basis = in_a_line(view.basis)
     if basis:
         yield basis
-    if best.replay is not None:
+    if view.check is not None:
         yield (
             message("the simulation of the peak confirms the plan")
-            if best.replay.is_met
+            if view.check.is_met
             else message("the simulation of the peak does not confirm the plan")
         )
     yield from view.money_notes
-    known = probabilities(best)
-    for one in (known.slo, known.budget):
+    for one in (best.probabilities.slo, best.probabilities.budget):
         if one.share is not None:
             yield f"{one.name} {probability_text(one.share)}"
 

@@ -9,9 +9,7 @@ from markupsafe import Markup
 
 from aigc_bench.core.messages import joined, message, translated
 from aigc_bench.core.units import quantity, shown_money
-from aigc_bench.plan.output.risk_view import RiskView
-from aigc_bench.plan.records.risk import GrowthPath, Swing, Tornado
-from aigc_bench.plan.risk.counted_risk import path_key, regret_key, swing_key
+from aigc_bench.plan.output.risk_rows import Drivers, GrowthRows
 from aigc_bench.report.charts import OWN_HOVER, Chart, by_year, in_money, money_code, rounded
 from aigc_bench.report.markup import markup, number, template
 from aigc_bench.report.plan.view import PlanPage
@@ -22,70 +20,43 @@ TITLE = message("Risk")
 
 def render(page: PlanPage) -> str | None:
     """Return the section; ``None`` if nothing is recommended or the plan was made without Monte Carlo scenarios."""
-    found, risk, best = page.view.plan.certainty, page.view.risk, page.view.best
-    if found is None or risk is None or best is None:
+    risk = page.view.risk
+    if risk is None:
         return None
-    path = risk.growth_path
+    charts = (cost_tornado(risk.cost_drivers), slo_tornado(risk.slo_drivers))
+    tables = ((message("Total cost"), risk.cost_drivers), ("P(SLO)", risk.slo_drivers))
     values = {
-        "found": found,
         "risk": risk,
-        "best": best,
-        # Without a confidence the expected cost is the one at central values.
-        "expects": page.view.plan.demand.constraints.confidence > 0,
         "figures": page.figures,
         "number": number,
-        "charts": [chart for chart in (cost_tornado(found.tornado, risk), slo_tornado(found.tornado, risk)) if chart],
-        "path": path,
-        "path_chart": path_chart(path) if path and risk.is_staged else None,
-        "regret_key": regret_key,
-        "swing_key": swing_key,
-        "path_key": path_key,
-        "swings": [(kind, title, unit, swings) for kind, title, unit, swings in _swings(risk) if swings],
+        "charts": [chart for chart in charts if chart],
+        "path": risk.growth,
+        "path_chart": path_chart(risk.growth) if risk.growth and risk.growth.is_staged else None,
+        # The content of the charts as tables.
+        "tables": [(title, drivers) for title, drivers in tables if drivers.rows],
     }
     return template("plan_risk.html.j2", values)
 
 
-def _swings(found: RiskView) -> tuple[tuple[str, str, str, Sequence[Swing]], ...]:
-    """Return the content of the charts as tables: kind, title, unit, bars."""
-    return ("cost", message("Total cost"), "usd", found.cost_drivers), ("slo", "P(SLO)", "fraction", found.slo_drivers)
-
-
-def cost_tornado(found: Tornado, risk: RiskView) -> Chart | None:
+def cost_tornado(found: Drivers) -> Chart | None:
     """Return the mean total cost with each input in its lowest and its highest tenth, about the mean of all scenarios."""
-    bars = [(one, one.tco_low_usd, one.tco_high_usd) for one in risk.cost_drivers]
-    return _tornado(
-        bars,
-        id="plan-tornado-cost",
-        title=message("Cost drivers"),
-        unit="usd",
-        middle=found.mean_tco_usd,
-        axis=message("total cost, {currency}", currency=money_code()),
-    )
+    axis = message("total cost, {currency}", currency=money_code())
+    return _tornado(found, id="plan-tornado-cost", title=message("Cost drivers"), axis=axis)
 
 
-def slo_tornado(found: Tornado, risk: RiskView) -> Chart | None:
+def slo_tornado(found: Drivers) -> Chart | None:
     """Return the same for the share of scenarios that meet every SLO and deadline."""
-    bars = [(one, one.p_slo_low or 0.0, one.p_slo_high or 0.0) for one in risk.slo_drivers]
-    return _tornado(
-        bars,
-        id="plan-tornado-slo",
-        title=message("P(SLO) drivers"),
-        unit="fraction",
-        middle=found.p_slo or 0.0,
-        axis=message("P(every SLO and deadline met)"),
-    )
+    axis = message("P(every SLO and deadline met)")
+    return _tornado(found, id="plan-tornado-slo", title=message("P(SLO) drivers"), axis=axis)
 
 
-def _tornado(
-    bars: Sequence[tuple[Swing, float, float]], *, id: str, title: str, unit: str, middle: float, axis: str
-) -> Chart | None:
-    if not bars:
+def _tornado(found: Drivers, *, id: str, title: str, axis: str) -> Chart | None:
+    if not found.rows:
         return None
-    factor = 100.0 if unit == "fraction" else shown_money(1.0)[1]
-    names = [one.name for one, _, _ in bars]
+    unit, factor, middle = _unit(found), _factor(found), found.middle
     traces = [
-        _side(message("input at P10"), [low for _, low, _ in bars], bars, names, unit=unit, middle=middle, color="c2"),
-        _side(message("input at P90"), [high for _, _, high in bars], bars, names, unit=unit, middle=middle, color="c1"),
+        _side(message("input at P10"), found, [one.at_low for one in found.rows], color="c2"),
+        _side(message("input at P90"), found, [one.at_high for one in found.rows], color="c1"),
     ]
     line = {"type": "line", "x0": rounded(factor * middle), "x1": rounded(factor * middle), "y0": 0, "y1": 1, "yref": "paper"}
     layout = {
@@ -102,34 +73,33 @@ def _tornado(
     words = joined(
         "; ",
         (
-            message("{name}: {low} to {high}", name=one.name, low=quantity(low, unit), high=quantity(high, unit))
-            for one, low, high in bars
+            message("{name}: {low} to {high}", name=one.name, low=quantity(one.at_low, unit), high=quantity(one.at_high, unit))
+            for one in found.rows
         ),
     )
     note = message(
         "Mean of the scenarios with the input in its lowest and in its highest tenth; dotted: the mean of all scenarios."
     )
-    return Chart(id=id, title=title, note=note, traces=traces, layout=layout, words=words, height_px=124 + 30 * len(bars))
+    return Chart(id=id, title=title, note=note, traces=traces, layout=layout, words=words, height_px=124 + 30 * len(found.rows))
 
 
-def _side(
-    name: str,
-    values: Sequence[float],
-    bars: Sequence[tuple[Swing, float, float]],
-    names: Sequence[str],
-    *,
-    unit: str,
-    middle: float,
-    color: str,
-) -> dict[str, Any]:
-    factor = 100.0 if unit == "fraction" else shown_money(1.0)[1]
+def _unit(found: Drivers) -> str:
+    return "fraction" if found.is_share else "usd"
+
+
+def _factor(found: Drivers) -> float:
+    return 100.0 if found.is_share else shown_money(1.0)[1]
+
+
+def _side(name: str, found: Drivers, values: Sequence[float], *, color: str) -> dict[str, Any]:
+    factor, middle = _factor(found), found.middle
     return {
         "type": "bar",
         "orientation": "h",
         "name": name,
-        "y": list(names),
+        "y": [one.name for one in found.rows],
         # Bars begin at the mean of all scenarios and reach to the conditional one; x is their length, with its sign.
-        "base": [rounded(factor * middle)] * len(names),
+        "base": [rounded(factor * middle)] * len(found.rows),
         "x": [rounded(factor * (value - middle)) for value in values],
         "marker": {"color": f"@{color}", "opacity": 0.85},
         "customdata": [
@@ -139,15 +109,15 @@ def _side(
                 low=one.low,
                 high=one.high,
                 end=name,
-                value=quantity(value, unit),
+                value=quantity(value, _unit(found)),
             )
-            for (one, _, _), value in zip(bars, values, strict=True)
+            for one, value in zip(found.rows, values, strict=True)
         ],
         "hovertemplate": OWN_HOVER,
     }
 
 
-def path_chart(path: GrowthPath) -> Chart:
+def path_chart(path: GrowthRows) -> Chart:
     """Return the cash flow of each year, with phased purchase and with everything bought upfront."""
     labels = [message("year {year}", year=one.year) for one in path.years]
     traces = [
@@ -155,11 +125,11 @@ def path_chart(path: GrowthPath) -> Chart:
             "type": "bar",
             "name": name,
             "x": labels,
-            "y": [in_money(value.value) if (value := getattr(one, field)) else None for one in path.years],
+            "y": [in_money(value.value) if (value := getattr(one, field).value) else None for one in path.years],
             "marker": {"color": f"@{color}"},
             "hovertemplate": Markup("%{{x}}, {}: {}%{{y:,.0f}}<extra></extra>").format(translated(name), shown_money(0.0)[0]),
         }
-        for name, field, color in ((message("phased purchase"), "staged_usd", "c1"), (message("all upfront"), "at_once_usd", "c2"))
+        for name, field, color in ((message("phased purchase"), "staged", "c1"), (message("all upfront"), "upfront", "c2"))
     ]
     layout = by_year(barmode="group", axis=message("cash flow of the year, {currency}", currency=money_code()))
     words = joined(
@@ -168,11 +138,11 @@ def path_chart(path: GrowthPath) -> Chart:
             message(
                 "{label}: {staged} phased, {upfront} upfront",
                 label=label,
-                staged=quantity(one.staged_usd.value, "usd"),
-                upfront=quantity(one.at_once_usd.value, "usd"),
+                staged=quantity(one.staged.value.value, "usd"),
+                upfront=quantity(one.upfront.value.value, "usd"),
             )
             for label, one in zip(labels, path.years, strict=True)
-            if one.staged_usd and one.at_once_usd
+            if one.staged.value and one.upfront.value
         ),
     )
     note = message("Purchase and running cost less resale, which falls in the last year.")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from aigc_bench.core.messages import message
 from aigc_bench.core.units import quantity
-from aigc_bench.plan.output.risk_view import Latency
-from aigc_bench.plan.output.shown_number import duration_text, key_of
+from aigc_bench.plan.output.check_view import Latency
+from aigc_bench.plan.output.shown_number import duration_text
 from aigc_bench.report.markup import template
 from aigc_bench.report.plan.view import PlanPage
 
@@ -15,12 +15,11 @@ TITLE = message("Check by simulation")
 
 def render(page: PlanPage) -> str | None:
     """Return the section; ``None`` if the option was not simulated, such as an API."""
-    best, check = page.view.best, page.view.check
-    if best is None or check is None:
+    check = page.view.check
+    if check is None:
         return None
     values = {
         "check": check,
-        "at": key_of(best),
         "figures": page.figures,
         "services": [(one, [latency_words(latency) for latency in one.latencies]) for one in check.services],
     }

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 
 from markupsafe import Markup
 
 from aigc_bench.core.messages import capitalized, joined, message, plural
 from aigc_bench.core.units import figure, quantity
-from aigc_bench.plan.options.measure import NAMES
 from aigc_bench.plan.output.recommendation_view import RecommendationView
-from aigc_bench.plan.output.risk_view import probabilities
-from aigc_bench.plan.output.shown_number import key_of
 from aigc_bench.report.header import Header, Tile
 from aigc_bench.report.plan.view import PlanPage
 
@@ -27,15 +23,15 @@ KIND_WORDS = {
 def plan_header(page: PlanPage) -> Header:
     """Return the header above the sections."""
     plan, best = page.view.plan, page.view.recommendation
-    kinds = Counter(one.kind for one in page.view.options.accepted)
-    accepted = sum(kinds.values())
+    kinds = page.view.options.num_by_kind
+    accepted = sum(count for _, count in kinds)
     chips: list[tuple[str, str | None]] = [
         (
             message("{accepted} of {num_options} options accepted", accepted=accepted, num_options=len(plan.options)),
             "ok" if accepted else "bad",
         )
     ]
-    chips += [(message("{count} {kind}", count=count, kind=KIND_WORDS[kind]), None) for kind, count in kinds.items()]
+    chips += [(message("{count} {kind}", count=count, kind=KIND_WORDS[kind]), None) for kind, count in kinds]
     chips += (
         [(message("{num_candidates} candidates evaluated", num_candidates=figure(plan.num_candidates)), None)]
         if plan.num_candidates
@@ -61,14 +57,12 @@ def plan_header(page: PlanPage) -> Header:
 
 def _tiles(page: PlanPage, best: RecommendationView) -> Iterator[Tile]:
     view, shown, option = page.view, page.figures, best.option
-    at, years, money = key_of(option), figure(view.plan.demand.finance.life_years), view.totals
+    years, money = figure(view.plan.demand.finance.life_years), view.totals
     if option.num_servers and not option.num_accelerators:
         # The note without its first part, "N servers", which is the tile's value.
-        yield Tile(
-            title=message("Servers"), value=shown(f"{at}.num_servers", unit="count"), note=_standing(best).partition(", ")[2]
-        )
+        yield Tile(title=message("Servers"), value=shown.show(best.servers), note=_standing(best).partition(", ")[2])
     if option.num_accelerators:
-        yield Tile(title=message("Accelerators"), value=shown(f"{at}.num_accelerators", unit="count"), note=_standing(best))
+        yield Tile(title=message("Accelerators"), value=shown.show(best.accelerators), note=_standing(best))
     assert money is not None, "an option has a cost"
     yield Tile(
         title=message("Total cost over {years} years", years=years), value=shown.show(money.total), note=shown.ends(money.total)
@@ -85,7 +79,7 @@ def _tiles(page: PlanPage, best: RecommendationView) -> Iterator[Tile]:
         )
     if best.bottlenecks:
         yield Tile(title=message("Bottleneck"), value=Markup("{}").format(best.bottlenecks[0].name), note=_left(best))
-    known = probabilities(option)
+    known = best.probabilities
     for chance, title, note in (
         (known.slo, "P(SLO)", message("every SLO and deadline met, ")),
         (known.budget, message("P(within budget)"), ""),
@@ -103,7 +97,7 @@ def _ranked_by(page: PlanPage) -> str:
     mean = message("mean over Monte Carlo scenarios") if limits.confidence > 0 else message("at central values")
     if limits.risk == "expected":
         return message("{mean}; options are ranked by it", mean=mean)
-    return message("{mean}; options are ranked by {measure}", mean=mean, measure=NAMES[limits.risk])
+    return message("{mean}; options are ranked by {measure}", mean=mean, measure=page.view.options.measure)
 
 
 def _standing(best: RecommendationView) -> str:

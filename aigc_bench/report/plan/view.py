@@ -13,7 +13,7 @@ from aigc_bench.core.records import Estimate
 from aigc_bench.core.trail import Step, Trail
 from aigc_bench.core.units import figure, probability_text, scale, shown_money
 from aigc_bench.plan.output.plan_view import PlanView
-from aigc_bench.plan.output.shown_number import Shown, ShownProbability, in_unit
+from aigc_bench.plan.output.shown_number import Shown, ShownProbability
 from aigc_bench.report.markup import between, dollars, explain, mark, missing
 
 BRIEF_LEVELS = 2
@@ -29,45 +29,32 @@ class Figures:
         self._shown: dict[str, None] = {}
         self._brief: dict[str, None] = {}
 
-    def __call__(self, key: str, *, times: float = 1.0, unit: str | None = None, why: str = "unknown") -> Markup:
-        """Return the number of a key, ``times`` a count where it is given per million; a dash with the reason if there is none."""
-        if key not in self.trail:
-            return missing(why)
-        self._shown[key] = None
-        return _button(key, self._value(key, times=times, unit=unit))
-
-    def brief(self, key: str, *, why: str = "unknown") -> Markup:
-        """Return the same for a folded option: its derivation ends after ``BRIEF_LEVELS`` and names the command that continues."""
-        if key not in self.trail:
-            return missing(why)
-        self._brief[key] = None
-        return _button(key, self.trail[key].value)
-
     def show(self, number: Shown) -> Markup:
-        """Return a number of the view."""
-        if number.value is None:
+        """Return a number of the view, which opens its derivation; a dash with the reason if there is none."""
+        value = number.printed
+        if value is None or number.key not in self.trail:
             return missing(number.missing)
-        return self(number.key, times=number.times, unit=number.unit, why=number.missing)
+        self._shown[number.key] = None
+        return _button(number.key, value)
 
-    def ends(self, number: Shown) -> str:
-        """Return both ends of its interval; empty if there is none."""
-        return between(number.printed)
+    def brief(self, number: Shown) -> Markup:
+        """Return the same for a folded option: its derivation ends after ``BRIEF_LEVELS`` and names the command that continues."""
+        value = number.printed
+        if value is None or number.key not in self.trail:
+            return missing(number.missing)
+        self._brief[number.key] = None
+        return _button(number.key, value)
 
     def share(self, found: ShownProbability) -> Markup:
-        """Return a probability of the view."""
-        return self.probability(found.key, why=found.missing)
+        """Return a probability of the view with the resolution of the counted scenarios."""
+        if found.share is None or found.key not in self.trail:
+            return missing(found.missing)
+        self._shown[found.key] = None
+        return _button(found.key, self.trail[found.key].value, printed=probability_text(found.share))
 
-    def probability(self, key: str, *, why: str = "unknown") -> Markup:
-        """Return a probability with the resolution of the counted scenarios."""
-        if key not in self.trail:
-            return missing(why)
-        self._shown[key] = None
-        value = self.trail[key].value
-        return _button(key, value, printed=probability_text(value.value))
-
-    def range(self, key: str, *, times: float = 1.0, unit: str | None = None) -> str:
-        """Return both ends of its interval; empty if there is none."""
-        return between(self._value(key, times=times, unit=unit)) if key in self.trail else ""
+    def ends(self, number: Shown) -> str:
+        """Return both ends of a number's interval; empty if there is none."""
+        return between(number.printed)
 
     def steps(self) -> Mapping[str, Step]:
         """Return the steps of what was shown and of everything it is derived from; of folded options the first levels."""
@@ -81,9 +68,6 @@ class Figures:
             keys = [key for step in found for key in step.inputs]
         # whole second: it wins over a shortened step of the same key.
         return dict(sorted((brief | whole).items()))
-
-    def _value(self, key: str, *, times: float, unit: str | None) -> Estimate:
-        return in_unit(self.trail[key].value, times=times, unit=unit)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,14 +35,25 @@ def ranks(rows: tuple[Any, ...]) -> list[int]:
 
 def test_each_part_of_a_view_is_computed_once() -> None:
     view = plan_view(PLAN)
-    for name in ("recommendation", "totals", "options", "basis", "cost_rows", "cash_flow", "assumptions"):
+    for name in ("recommendation", "totals", "options", "basis", "cost_rows", "cash", "assumptions"):
         assert getattr(view, name) is getattr(view, name)
 
 
 def test_a_plan_without_options_has_a_view_without_rows() -> None:
     view = plan_view(PLAN.model_copy(update={"options": (), "recommendation": None}))
-    assert view.best is view.recommendation is view.totals is view.bought is view.risk is view.check is view.rent_or_buy is None
-    assert view.unit_costs == view.unit_carbon == view.cost_rows == view.cash_flow == view.bills == ()
+    assert (
+        view.best
+        is view.recommendation
+        is view.totals
+        is view.bought
+        is view.risk
+        is view.check
+        is view.cash
+        is view.carbon
+        is view.rent_or_buy
+        is None
+    )
+    assert view.unit_costs == view.unit_carbon == view.cost_rows == view.bills == ()
     assert view.options.compared == view.options.short == view.options.refused == ()
 
 
@@ -61,7 +72,7 @@ def test_the_comparison_has_the_first_of_every_kind_and_accelerator_and_one_of_e
     last = NUM_COMPARED + 5
     assert ranks(view.compared) == [*range(1, NUM_COMPARED + 1), last]
     assert ranks(view.others) == list(range(NUM_COMPARED + 1, last))
-    assert [row.kind for row in view.kinds] == ["Owned", "Rented"]
+    assert [column.row.kind for column in view.kinds] == ["Owned", "Rented"]
 
 
 def test_the_short_list_leaves_out_the_recommendation_and_prefers_other_kinds_and_terms() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from aigc_bench.cli.plan_screen import screen
 from aigc_bench.core.records import Record
+from aigc_bench.core.trail import slug
 from aigc_bench.core.units import money_in, probability_text, quantity
 from aigc_bench.plan.output.contract import contract, write_files
 from aigc_bench.plan.output.plan_view import PlanView, plan_view
@@ -68,7 +69,9 @@ def in_json(found: Any, key: str) -> Any:
         return lines[int(number)] if number else next(line for line in lines if line["key"] == name)
     if path[0] == "factors":
         name, _, side = path[1].partition(".")
-        return option["factors"][name][side]
+        factor = option["factors"][name]
+        of_inputs = {f"inputs.{slug(what)}": value for what, value in factor["inputs"].items()}
+        return of_inputs[side] if side in of_inputs else factor[side]
     return option[path[0]][path[1]]
 
 
@@ -115,7 +118,7 @@ def test_probabilities_are_the_same_everywhere(view: PlanView, page: Page) -> No
     risk, found, text = view.risk, contract(view), screen(view)
     assert risk is not None
     buttons = {one.attributes["data-why"]: one.text for one in page.all("button", cls="why")}
-    for one in shown(risk):
+    for one in shown(risk.probabilities):
         assert isinstance(one, ShownProbability)
         assert in_json(found, one.key) == one.share
         if one.share is not None:
