@@ -366,7 +366,7 @@ def test_the_parent_of_a_run_imports_no_model_library() -> None:
 
 
 def test_renderers_of_a_plan_read_its_view_alone() -> None:
-    """Terminal and page format the rows of ``plan.output`` and look nothing up; the commands alone start other parts of the planner."""
+    """Terminal and page format rows of ``plan.output`` and look nothing up; commands alone start other parts of the planner."""
     files = [file for file in sources() if name_of(file).startswith(("report/", "cli/")) and "/commands/" not in name_of(file)]
     found = [
         f"{name_of(file)} imports {name}"
