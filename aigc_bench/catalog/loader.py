@@ -213,8 +213,10 @@ class Catalogue:
         return rows[name]
 
     def accelerator(self, name: str) -> r.AcceleratorSpec:
-        """An accelerator by id, by another spelling (``H100``), or a MIG instance as ``ID@1g.10gb``."""
-        spec = names.find(name, specs=self.accelerators, names=self._typed_names)
+        """An accelerator by id, by another spelling (``H100``, a driver's name), or a MIG instance as ``ID@1g.10gb``."""
+        spec = names.find(name, specs=self.accelerators, names=self._typed_names) or self.recognise(name)
+        if spec is None:
+            spec = self.accelerators.get(names.find_by_words(name, names={**self._driver_names, **self._typed_names}) or "")
         if spec is None:
             # difflib takes case for a difference, so the known names get the case of the given one.
             spellings = {text.lower() if name.islower() else text for text in self._typed_spellings}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterable, Mapping
 
@@ -28,6 +29,10 @@ _MEMORY_SHARE = (0.88, 1.06)
 """Reported over nominal bytes within which a device is taken for the row: ECC on GDDR costs 6 %, HBM reports all."""
 _LISTED_SHARE = (0.9, 1.08)
 """The same of price lists, which write nominal GB or GiB, or what a driver reports."""
+
+
+OTHER_CARDS = {"ti", "super", "xt", "xtx"}
+"""Words that make another card of a name (GTX 1080 Ti), so that they are never added to one."""
 
 
 def key(name: str) -> str:
@@ -76,6 +81,27 @@ def find(name: str, *, specs: Mapping[str, AcceleratorSpec], names: Mapping[str,
         return specs.get(name) or specs.get(names.get(key(name.replace("_", " ")), ""))
     parent = find(mig["parent"], specs=specs, names=names)
     return None if parent is None else mig_slice(parent, slices=int(mig["slices"]), memory_gib=int(mig["memory_gib"]))
+
+
+def find_by_words(name: str, *, names: Mapping[str, str]) -> str | None:
+    """The id that all words of a name lead to, of the spelling with the fewest others: ``Gaudi 3``, ``2080ti``, ``Jetson Thor``.
+
+    ``None`` where spellings of several rows are as near, and for a short word alone.
+    """
+    words = _words(name)
+    if len(words) < 2 and not any(len(word) > 3 for word in words):
+        return None
+    others = {spelling: _words(spelling) - words for spelling in names if words <= _words(spelling)}
+    others = {spelling: more for spelling, more in others.items() if not more & OTHER_CARDS}
+    fewest = min(map(len, others.values()), default=0)
+    found = {names[spelling] for spelling, more in others.items() if len(more) == fewest}
+    return found.pop() if len(found) == 1 else None
+
+
+@functools.lru_cache(maxsize=4096)
+def _words(name: str) -> frozenset[str]:
+    """Letters and numbers of a name, each for itself."""
+    return frozenset(re.findall(r"[a-z]+|[0-9]+", key(name.replace("_", " ")))) - {"geforce"}
 
 
 def mig_slice(parent: AcceleratorSpec, *, slices: int, memory_gib: int) -> AcceleratorSpec | None:

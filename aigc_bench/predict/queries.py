@@ -22,6 +22,7 @@ from aigc_bench.predict.closed_form.engine_options import OF_ENGINE, EngineOptio
 from aigc_bench.predict.closed_form.layouts import DIMENSIONS
 from aigc_bench.predict.data_parallel import refuse_shards
 from aigc_bench.predict.engines import SERVED
+from aigc_bench.predict.fitting.machine_names import VARIANT_ASSUMED, nearest_variant
 from aigc_bench.predict.fitting.posterior import Posterior
 from aigc_bench.predict.language.of_case import is_seeing
 from aigc_bench.predict.machine_card import ProbedAccelerator, accelerator_at, run_at
@@ -44,7 +45,32 @@ IMAGES_NOT_COUNTED = "images_not_counted"
 
 def accelerators(names: Sequence[str], *, catalogue: Catalogue) -> list[AcceleratorSpec]:
     """Catalogue rows by any spelling, or measured machines (``@RUN``); raises ``UnknownNameError`` with the nearest."""
-    return [accelerator_at(name, catalogue=catalogue) if name.startswith("@") else catalogue.accelerator(name) for name in names]
+    return [
+        accelerator_at(name, catalogue=catalogue) if name.startswith("@") else _named_accelerator(name, catalogue=catalogue)
+        for name in names
+    ]
+
+
+def _named_accelerator(name: str, *, catalogue: Catalogue) -> AcceleratorSpec:
+    """The row of a name, else that of the nearest variant of a board (``RTX PRO 6000 Blackwell``)."""
+    try:
+        return catalogue.accelerator(name)
+    except UnknownNameError:
+        found = nearest_variant(name, catalogue=catalogue)
+        if found is None:
+            raise
+        return found
+
+
+def _variant(name: str, *, catalogue: Catalogue) -> tuple[str, ...]:
+    """The caution of a name that means a variant that the catalogue does not have."""
+    if name.startswith("@"):
+        return ()
+    try:
+        catalogue.accelerator(name)
+    except UnknownNameError:
+        return (f"{VARIANT_ASSUMED}:{name}",)
+    return ()
 
 
 def parse_parallel(text: str | None, *, devices: int) -> dict[str, int]:
@@ -160,7 +186,7 @@ def predict_one(query: Query, *, accelerators: Sequence[str], runs: Sequence[Run
         refuse_shards(query.engine or message("a service"), ranks)
     service = ServiceModel(catalogue)
     rows: list[tuple[str, PredictedRow]] = []
-    for spec in specs:
+    for name, spec in zip(accelerators, specs, strict=True):
         case = case_of(query, backend=spec.backend if isinstance(spec, ProbedAccelerator) else "cuda", own=own, spec=spec)
         # fp8, fp4 and int4 are formats of served engines; a case cannot hold them
         served, notes = _served_precision(query, case, own=own) if case.engine in SERVED else (None, ())
@@ -174,6 +200,7 @@ def predict_one(query: Query, *, accelerators: Sequence[str], runs: Sequence[Run
                 case, spec, load=query.load, model=service, parallel=ranks, precision=served, max_batch=query.batch_size,
                 options=options,
             )  # fmt: skip
+        notes = (*_variant(name, catalogue=catalogue), *notes)
         rows += [(spec.id, _noted(row, notes)) for row in found]
     return Predictions(rows=tuple(rows))
 

@@ -38,7 +38,7 @@ def written(folder: Path, config: Any, *, name: str = "config.json") -> Path:
 
 
 def rows_of(folder: Path, **fields: Any) -> dict[str, Any]:
-    query = Query.of(model=str(folder), **{"engine": "vllm", "batch_size": 4, "devices": 8, **fields})
+    query = Query(model=str(folder), **{"engine": "vllm", "batch_size": 4, "devices": 8, **fields})
     return {row.metric: row for _, row in predict_one(query, accelerators=["b300"]).rows}
 
 
@@ -76,3 +76,12 @@ def test_ranks_are_read_with_spaces_and_given_once() -> None:
     assert parse_parallel(" tp = 4 , pp=2", devices=8) == {"tp": 4, "pp": 2}
     with pytest.raises(UsageError, match="tp is given twice"):
         parse_parallel("tp=8,tp=4", devices=8)
+
+
+def test_a_board_that_the_catalogue_has_as_a_variant_is_answered_with_a_caution(tmp_path: Path) -> None:
+    query = Query(model=str(written(tmp_path / "x", _LLAMA)), engine="vllm")
+    name = "RTX PRO 6000 Blackwell"
+    ((found, row), *_) = predict_one(query, accelerators=[name]).rows
+    assert found.startswith("rtx_pro_6000") and f"variant_assumed:{name}" in row.reasons
+    ((_, row), *_) = predict_one(query, accelerators=["TPU v6e"]).rows
+    assert not any("variant_assumed" in reason for reason in row.reasons)

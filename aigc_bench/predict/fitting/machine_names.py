@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from aigc_bench.catalog.loader import Catalogue
-from aigc_bench.catalog.names import key
+from aigc_bench.catalog.names import OTHER_CARDS, key
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core.errors import AigcBenchError, UnknownNameError
 from aigc_bench.core.messages import message
@@ -69,10 +69,15 @@ def nearest_variant(name: str, *, catalogue: Catalogue) -> AcceleratorSpec | Non
         if exact is not None:
             return exact
         # "RTX PRO 6000 Blackwell" is sold as a server and as a workstation card, and "M2 Ultra" is Apple's.
-        longer = [spec for spec in catalogue.accelerators.values() if f" {words} " in f" {key(spec.name)} "]
+        longer = [spec for spec in catalogue.accelerators.values() if _is_variant(key(spec.name), words)]
         if longer and len(words.split()) > 1:
             return min(longer, key=lambda spec: abs(spec.memory_bytes / GIB - _memory_gib(name, otherwise=spec)))
     return None
+
+
+def _is_variant(name: str, words: str) -> bool:
+    """Whether the words stand in a row's name, and what else it says makes no other card of them."""
+    return f" {words} " in f" {name} " and not OTHER_CARDS & (set(name.split()) - set(words.split()))
 
 
 def _memory_gib(name: str, *, otherwise: AcceleratorSpec) -> float:

@@ -83,14 +83,14 @@ def test_layers_left_out_are_read_in_sixteen_bits_too(tmp_path: Path) -> None:
     def rows(ignored: list[str]) -> dict[str, float]:
         table = {"quant_method": "fp8", "weight_block_size": [128, 128], "modules_to_not_convert": ["lm_head", *ignored]}
         folder = own(tmp_path / f"m{len(ignored)}", "llama-3.1-8b", table)
-        found = predict_one(Query.of(model=str(folder), engine="vllm", batch_size=1), accelerators=["h100"]).rows
+        found = predict_one(Query(model=str(folder), engine="vllm", batch_size=1), accelerators=["h100"]).rows
         return {row.metric: row.value for _, row in found if row.value is not None}
 
     usual, wide = rows([]), rows(["self_attn", "mlp"])
     tpot = {
         precision: next(row.value for _, row in predict_one(query, accelerators=["h100"]).rows if row.metric == "tpot")
         for precision in ("bf16", "fp8")
-        for query in [Query.of(what="gpt/llama-3.1-8b", engine="vllm", precision=precision, batch_size=1)]
+        for query in [Query(what="gpt/llama-3.1-8b", engine="vllm", precision=precision, batch_size=1)]
     }
     assert usual["tpot"] == pytest.approx(tpot["fp8"], rel=1e-3)
     assert wide["tpot"] > 1.3 * usual["tpot"] and wide["tpot"] == pytest.approx(tpot["bf16"], rel=0.1)
