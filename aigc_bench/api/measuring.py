@@ -189,18 +189,17 @@ def own_profile(
 
     ``settings`` are the family's own, ``changes`` override keys of the config.json. Raises ``UsageError`` in one line.
     """
-    from aigc_bench.measure import own_profile as making
+    from aigc_bench.measure.own_profile import OwnCases, profile_of
 
-    return making.own_profile(
-        with_its_code(model),
-        system=this_machine(),
-        modes=modes,
-        batch_sizes=batch_sizes,
+    cases = OwnCases(
+        modes=tuple(modes),
+        batch_sizes=tuple(batch_sizes),
+        engines=tuple(engines),
         precision=precision,
-        engines=engines,
-        settings=settings,
+        settings=settings or {},
         changes=changes,
     )
+    return profile_of(with_its_code(model), cases, system=this_machine())
 
 
 def doctor() -> tuple[Check, ...]:

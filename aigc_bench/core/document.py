@@ -278,7 +278,7 @@ def _check_shape(outside: str, *, where: str, num_keys: int, max_keys: int) -> N
     for found in re.finditer(r"[\[\]{}]", outside):
         depth += 1 if found[0] in "[{" else -1
         if depth > MAX_DEPTH:
-            line = outside.count("\n", 0, found.start()) + 1
+            line = _line(outside, found)
             raise UsageError(
                 message(
                     "{where}: line {line}: more than {max_depth} lists or tables inside each other.",
@@ -288,6 +288,11 @@ def _check_shape(outside: str, *, where: str, num_keys: int, max_keys: int) -> N
                 ),
                 _RIGHT_FILE,
             )
+
+
+def _line(text: str, found: re.Match[str]) -> int:
+    """The number of the line, from 1, where a match begins."""
+    return text.count("\n", 0, found.start()) + 1
 
 
 _DOTTED = re.compile(rf"(?<![\w.-])[\w-]+(?:[ \t]*\.[ \t]*[\w-]+){{{MAX_DEPTH},}}")
@@ -300,7 +305,7 @@ _KEY = re.compile(r"[{,]?[ \t]*([^\s={}\[\],]+)[ \t]*=[^=]*$")
 def _check_toml(outside: str, *, where: str) -> None:
     """Raise where a key has too many parts or a number is one that the parser would not return as written."""
     if found := _DOTTED.search(outside):
-        line = outside.count("\n", 0, found.start()) + 1
+        line = _line(outside, found)
         raise UsageError(
             message("{where}: line {line}: a key of more than {max_depth} parts.", where=where, line=line, max_depth=MAX_DEPTH)
         )
@@ -312,7 +317,7 @@ def _check_toml(outside: str, *, where: str) -> None:
             # Enough for a key; a file that is one long line stays cheap.
             before = outside[max(0, found.start() - 200) : found.start()].rpartition("\n")[2]
             key = _KEY.search(before)
-            line = outside.count("\n", 0, found.start()) + 1
+            line = _line(outside, found)
             raise UsageError(
                 message(
                     "{where}: line {line}{key}: {problem}.",

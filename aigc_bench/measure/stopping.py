@@ -46,53 +46,50 @@ class StoppingRule:
     half_width: float = 0.01
 
 
-LEVELS: dict[str, StoppingRule] = {
-    "quick": StoppingRule(
-        level="quick",
-        num_trials=3,
-        warmup_min_steps=3,
-        warmup_min_s=0.3,
-        warmup_cap_steps=50,
-        warmup_cap_s=1.2,
-        warmup_span=3,
-        warmup_tolerance=0.10,
-        warmup_quartile_tolerance=0.25,
-        window_min_steps=5,
-        window_min_s=1.0,
-        window_cap_steps=20_000,
-        window_cap_s=1.5,
-    ),
-    "default": StoppingRule(
-        level="default",
-        num_trials=5,
-        warmup_min_steps=10,
-        warmup_min_s=5.0,
-        warmup_cap_steps=200,
-        warmup_cap_s=60.0,
-        warmup_span=20,
-        warmup_tolerance=0.01,
-        warmup_quartile_tolerance=0.05,
-        window_min_steps=10,
-        window_min_s=5.0,
-        window_cap_steps=100_000,
-        window_cap_s=60.0,
-    ),
-    "rigorous": StoppingRule(
-        level="rigorous",
-        num_trials=10,
-        warmup_min_steps=10,
-        warmup_min_s=5.0,
-        warmup_cap_steps=200,
-        warmup_cap_s=60.0,
-        warmup_span=20,
-        warmup_tolerance=0.01,
-        warmup_quartile_tolerance=0.05,
-        window_min_steps=30,
-        window_min_s=10.0,
-        window_cap_steps=200_000,
-        window_cap_s=300.0,
-    ),
-}
+_DEFAULT = StoppingRule(
+    level="default",
+    num_trials=5,
+    warmup_min_steps=10,
+    warmup_min_s=5.0,
+    warmup_cap_steps=200,
+    warmup_cap_s=60.0,
+    warmup_span=20,
+    warmup_tolerance=0.01,
+    warmup_quartile_tolerance=0.05,
+    window_min_steps=10,
+    window_min_s=5.0,
+    window_cap_steps=100_000,
+    window_cap_s=60.0,
+)
+
+_QUICK = StoppingRule(
+    level="quick",
+    num_trials=3,
+    warmup_min_steps=3,
+    warmup_min_s=0.3,
+    warmup_cap_steps=50,
+    warmup_cap_s=1.2,
+    warmup_span=3,
+    warmup_tolerance=0.10,
+    warmup_quartile_tolerance=0.25,
+    window_min_steps=5,
+    window_min_s=1.0,
+    window_cap_steps=20_000,
+    window_cap_s=1.5,
+)
+
+# More and longer trials of the same: a warm-up that was steady for the default is steady here.
+_RIGOROUS = replace(
+    _DEFAULT,
+    level="rigorous",
+    num_trials=10,
+    window_min_steps=30,
+    window_min_s=10.0,
+    window_cap_steps=200_000,
+    window_cap_s=300.0,
+)
+
+LEVELS: dict[str, StoppingRule] = {rule.level: rule for rule in (_QUICK, _DEFAULT, _RIGOROUS)}
 
 
 def stopping_rule(level: str, *, mode: str = "infer", has_energy: bool = False) -> StoppingRule:

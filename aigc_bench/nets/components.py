@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from safetensors.torch import load_file
@@ -53,6 +53,21 @@ def diffusers_model(model_class: Any, config: Mapping[str, Any]) -> Any:
     if folder is not None:
         _load(model, Path(folder))
     return model
+
+
+class PipelineDenoiser(nn.Module):
+    """The denoiser of a diffusers pipeline: one of its networks, and constants that are made once, before the first step."""
+
+    network: ClassVar[Any]
+    """The network's class."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.model = diffusers_model(self.network, config)
+
+    def constants(self, *, shape: tuple[int, ...], batch: int) -> tuple[torch.Tensor, ...]:
+        """None, unless the network says otherwise: most compute their positions from the size of the latents ``shape``."""
+        return ()
 
 
 def clip_text(config: Mapping[str, Any], *, attention: Attention = "auto") -> nn.Module:

@@ -8,7 +8,6 @@ once, before the first step.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from diffusers import (
@@ -20,23 +19,17 @@ from diffusers import (
 from diffusers.models.embeddings import get_2d_rotary_pos_embed
 from torch import nn
 
-from aigc_bench.nets.components import diffusers_model
+from aigc_bench.nets.components import PipelineDenoiser
 from aigc_bench.nets.diffusion_transformer import packed, unpacked
 
 GUIDANCE = 4.0
 """FLUX.2 [dev] takes the guidance scale as an input; this is its pipeline's default."""
 
 
-class QwenImage(nn.Module):
+class QwenImage(PipelineDenoiser):
     """Text and image in joint attention, 60 blocks (Qwen Team 2025, arXiv 2508.02324)."""
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
-        super().__init__()
-        self.model = diffusers_model(QwenImageTransformer2DModel, config)
-
-    def constants(self, *, shape: tuple[int, ...], batch: int) -> tuple[torch.Tensor, ...]:
-        """None: positions come from the image's size."""
-        return ()
+    network = QwenImageTransformer2DModel
 
     def forward(self, latents: torch.Tensor, timestep: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
         """``latents`` ``[batch, channels, side, side]`` and ``context`` ``[batch, text, width]`` to the velocity."""
@@ -52,12 +45,10 @@ class QwenImage(nn.Module):
         return unpacked(predicted)
 
 
-class Flux2(nn.Module):
+class Flux2(PipelineDenoiser):
     """Joint, then single-stream blocks with shared modulation (github.com/black-forest-labs/flux2)."""
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
-        super().__init__()
-        self.model = diffusers_model(Flux2Transformer2DModel, config)
+    network = Flux2Transformer2DModel
 
     def constants(self, *, shape: tuple[int, ...], batch: int) -> tuple[torch.Tensor, ...]:
         """Positions of the image's tokens on four axes ``(tokens, 4)``, and the guidance scale ``(batch,)``."""
@@ -87,16 +78,10 @@ class Flux2(nn.Module):
         return unpacked(predicted)
 
 
-class Sana(nn.Module):
+class Sana(PipelineDenoiser):
     """Linear attention over latents 32 times smaller than the image (Xie et al. 2024, arXiv 2410.10629)."""
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
-        super().__init__()
-        self.model = diffusers_model(SanaTransformer2DModel, config)
-
-    def constants(self, *, shape: tuple[int, ...], batch: int) -> tuple[torch.Tensor, ...]:
-        """None."""
-        return ()
+    network = SanaTransformer2DModel
 
     def forward(self, latents: torch.Tensor, timestep: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
         """As QwenImage."""
@@ -104,12 +89,10 @@ class Sana(nn.Module):
         return predicted
 
 
-class HunyuanDiT(nn.Module):
+class HunyuanDiT(PipelineDenoiser):
     """Two texts, of a bilingual CLIP and of T5, by cross-attention (Li et al. 2024, arXiv 2405.08748)."""
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
-        super().__init__()
-        self.model = diffusers_model(HunyuanDiT2DModel, config)
+    network = HunyuanDiT2DModel
 
     def constants(self, *, shape: tuple[int, ...], batch: int) -> tuple[torch.Tensor, ...]:
         """Cosines and sines of the rotary embedding, sizes ``(batch, 6)`` and style ``(batch,)``."""

@@ -22,22 +22,16 @@ from diffusers.models.embeddings import apply_rotary_emb
 from torch import nn
 from torch.nn import functional as F
 
-from aigc_bench.nets.components import diffusers_model
+from aigc_bench.nets.components import PipelineDenoiser
 
 FPS = 25
 """Frames of a second of LTX, which its positions in time are counted in."""
 
 
-class LTX(nn.Module):
+class LTX(PipelineDenoiser):
     """Text by cross-attention over tokens of 32 x 32 x 8 pixels (HaCohen et al. 2024, arXiv 2501.00103)."""
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
-        super().__init__()
-        self.model = diffusers_model(LTXVideoTransformer3DModel, config)
-
-    def constants(self, *, shape: tuple[int, ...], batch: int) -> tuple[torch.Tensor, ...]:
-        """None."""
-        return ()
+    network = LTXVideoTransformer3DModel
 
     def forward(self, latents: torch.Tensor, timestep: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
         """``latents`` ``[batch, channels, frames, height, width]``, ``context`` ``[batch, text, width]`` to the velocity."""
@@ -57,12 +51,10 @@ class LTX(nn.Module):
         return _video(predicted, latents)
 
 
-class LTX2(nn.Module):
+class LTX2(PipelineDenoiser):
     """Video and its sound in two streams that attend to each other (HaCohen et al. 2026, arXiv 2601.03233)."""
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
-        super().__init__()
-        self.model = diffusers_model(LTX2VideoTransformer3DModel, config)
+    network = LTX2VideoTransformer3DModel
 
     def constants(self, *, shape: tuple[int, ...], batch: int) -> tuple[torch.Tensor, ...]:
         """The sound's latents ``[batch, sound tokens, channels]``, 25 tokens a second."""
@@ -134,20 +126,17 @@ class MochiAttention:
         return video, attn.to_add_out(text) if hasattr(attn, "to_add_out") else text
 
 
-class Mochi(nn.Module):
+class Mochi(PipelineDenoiser):
     """Joint attention with a narrow text stream (Genmo 2024, github.com/genmoai/mochi)."""
 
+    network = MochiTransformer3DModel
+
     def __init__(self, config: Mapping[str, Any]) -> None:
-        super().__init__()
-        self.model = diffusers_model(MochiTransformer3DModel, config)
+        super().__init__(config)
         for block in self.model.transformer_blocks:
             block.attn1.processor = MochiAttention()
         # diffusers' own asks for autocast of the tensors' device, which meta has none of; its inputs are fp32 here.
         self.model.rope._create_rope = _angles
-
-    def constants(self, *, shape: tuple[int, ...], batch: int) -> tuple[torch.Tensor, ...]:
-        """None."""
-        return ()
 
     def forward(self, latents: torch.Tensor, timestep: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
         """As LTX."""
@@ -190,15 +179,16 @@ class Hunyuan15Attention:
         return video, attn.to_add_out(seen[:, length:])
 
 
-class Hunyuan15(nn.Module):
+class Hunyuan15(PipelineDenoiser):
     """A prompt, its quoted letters and a start image in one joint attention with the video (Wu et al. 2025, arXiv 2511.18870)."""
 
     IMAGE_TOKENS = 729
     """Tokens of SigLIP's view of a start image, which a video from text has as zeros (diffusers 0.42)."""
 
+    network = HunyuanVideo15Transformer3DModel
+
     def __init__(self, config: Mapping[str, Any]) -> None:
-        super().__init__()
-        self.model = diffusers_model(HunyuanVideo15Transformer3DModel, config)
+        super().__init__(config)
         for block in self.model.transformer_blocks:
             block.attn.set_processor(Hunyuan15Attention())
 
@@ -236,12 +226,10 @@ class Hunyuan15(nn.Module):
         return _video(model.proj_out(model.norm_out(video, time)), latents)
 
 
-class StableVideo(nn.Module):
+class StableVideo(PipelineDenoiser):
     """A start image as channels and as one token, a UNet over space and time (Blattmann et al. 2023, arXiv 2311.15127)."""
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
-        super().__init__()
-        self.model = diffusers_model(UNetSpatioTemporalConditionModel, config)
+    network = UNetSpatioTemporalConditionModel
 
     def constants(self, *, shape: tuple[int, ...], batch: int) -> tuple[torch.Tensor, ...]:
         """The start image's latents, once for each frame, and three numbers: frame rate, motion, noise on the image."""
@@ -260,16 +248,10 @@ class StableVideo(nn.Module):
         return predicted
 
 
-class AnimateDiff(nn.Module):
+class AnimateDiff(PipelineDenoiser):
     """Stable Diffusion with attention over time between its blocks (Guo et al. 2023, arXiv 2307.04725)."""
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
-        super().__init__()
-        self.model = diffusers_model(UNetMotionModel, config)
-
-    def constants(self, *, shape: tuple[int, ...], batch: int) -> tuple[torch.Tensor, ...]:
-        """None."""
-        return ()
+    network = UNetMotionModel
 
     def forward(self, latents: torch.Tensor, timestep: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
         """As LTX; every frame attends to the same prompt."""

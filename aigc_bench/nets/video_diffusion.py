@@ -21,7 +21,7 @@ from diffusers import (
     WanTransformer3DModel,
 )
 from diffusers.models.embeddings import get_3d_rotary_pos_embed
-from torch import nn
+from torch import Tensor, nn
 
 from aigc_bench.nets.components import diffusers_model
 
@@ -40,7 +40,7 @@ class CogVideoX(nn.Module):
         super().__init__()
         self.model = diffusers_model(CogVideoXTransformer3DModel, config)
 
-    def constants(self, *, shape: tuple[int, ...], text_len: int, batch: int) -> tuple[torch.Tensor, ...]:
+    def constants(self, *, shape: tuple[int, ...], text_len: int, batch: int) -> tuple[Tensor, ...]:
         """A start image's channels, ``[batch, rest of the channels, frames, height, width]``, and the rotary embedding's
         cosines and sines for latents of ``shape`` (channels, frames, height, width), where it has these.
         """
@@ -62,9 +62,7 @@ class CogVideoX(nn.Module):
         )
         return (*start, cosines, sines)
 
-    def forward(
-        self, latents: torch.Tensor, timestep: torch.Tensor, context: torch.Tensor, *constants: torch.Tensor
-    ) -> torch.Tensor:
+    def forward(self, latents: Tensor, timestep: Tensor, context: Tensor, *constants: Tensor) -> Tensor:
         """``latents`` ``[batch, channels, frames, height, width]`` to as many, and ``constants`` as the method gives them."""
         config = self.model.config
         num_starts = int(config.in_channels > latents.shape[1])
@@ -77,9 +75,7 @@ class CogVideoX(nn.Module):
             video = torch.cat([video, video[:, :1].expand(-1, missing, -1, -1, -1)], dim=1)
         # CogVideoX 1.5 takes the step between frames as an input where it has a start image: 2 in its pipeline.
         step = {"ofs": latents.new_full((1,), 2.0)} if config.ofs_embed_dim else {}
-        predicted: torch.Tensor = self.model(video, context, timestep, image_rotary_emb=rotary or None, return_dict=False, **step)[
-            0
-        ]
+        predicted: Tensor = self.model(video, context, timestep, image_rotary_emb=rotary or None, return_dict=False, **step)[0]
         return predicted[:, :num_frames].transpose(1, 2)
 
 
@@ -95,7 +91,7 @@ class Wan(nn.Module):
         self.model = diffusers_model(WanTransformer3DModel, config)
         self.second = None if second is None else diffusers_model(WanTransformer3DModel, second).requires_grad_(False)
 
-    def constants(self, *, shape: tuple[int, ...], text_len: int, batch: int) -> tuple[torch.Tensor, ...]:
+    def constants(self, *, shape: tuple[int, ...], text_len: int, batch: int) -> tuple[Tensor, ...]:
         """The start image's channels, ``[batch, rest of the channels, frames, height, width]``, and its tokens, if any."""
         config, weights = self.model.config, next(self.model.parameters())
         if config.in_channels == shape[0]:
@@ -104,11 +100,11 @@ class Wan(nn.Module):
         tokens = () if config.image_dim is None else (weights.new_zeros(batch, NUM_IMAGE_TOKENS, config.image_dim),)
         return (condition, *tokens)
 
-    def forward(self, latents: torch.Tensor, timestep: torch.Tensor, context: torch.Tensor, *image: torch.Tensor) -> torch.Tensor:
+    def forward(self, latents: Tensor, timestep: Tensor, context: Tensor, *image: Tensor) -> Tensor:
         """``latents`` ``[batch, channels, frames, height, width]`` to as many, and ``image`` as ``constants`` gives it."""
         seen = torch.cat([latents, image[0].to(latents.dtype)], dim=1) if image else latents
         tokens = image[1].to(context.dtype) if len(image) > 1 else None
-        predicted: torch.Tensor = self.model(seen, timestep, context, encoder_hidden_states_image=tokens, return_dict=False)[0]
+        predicted: Tensor = self.model(seen, timestep, context, encoder_hidden_states_image=tokens, return_dict=False)[0]
         return predicted
 
 
@@ -119,42 +115,34 @@ class HunyuanVideo(nn.Module):
         super().__init__()
         self.model = diffusers_model(HunyuanVideoTransformer3DModel, config)
 
-    def constants(self, *, shape: tuple[int, ...], text_len: int, batch: int) -> tuple[torch.Tensor, ...]:
+    def constants(self, *, shape: tuple[int, ...], text_len: int, batch: int) -> tuple[Tensor, ...]:
         """A mask that hides no token of the prompt, and the guidance scale."""
         device = self.model.device
         return torch.ones(batch, text_len, device=device, dtype=torch.bool), torch.full((batch,), GUIDANCE, device=device)
 
-    def forward(
-        self,
-        latents: torch.Tensor,
-        timestep: torch.Tensor,
-        context: torch.Tensor,
-        pooled: torch.Tensor,
-        mask: torch.Tensor,
-        guidance: torch.Tensor,
-    ) -> torch.Tensor:
+    def forward(self, latents: Tensor, timestep: Tensor, context: Tensor, pooled: Tensor, mask: Tensor, guidance: Tensor) -> Tensor:
         """As Wan, with ``pooled`` ``[batch, width]`` and the two of ``constants``."""
-        predicted: torch.Tensor = self.model(latents, timestep, context, mask, pooled, guidance=guidance, return_dict=False)[0]
+        predicted: Tensor = self.model(latents, timestep, context, mask, pooled, guidance=guidance, return_dict=False)[0]
         return predicted
 
 
 class TiledHunyuanVideo(AutoencoderKLHunyuanVideo):  # type: ignore[misc]
     """diffusers' auto-encoder with seams between tiles blended in one operation each, not pixel row by pixel row."""
 
-    def blend_v(self, a: torch.Tensor, b: torch.Tensor, blend_extent: int) -> torch.Tensor:
+    def blend_v(self, a: Tensor, b: Tensor, blend_extent: int) -> Tensor:
         """Below one another."""
         return _blended(a, b, blend_extent, dim=-2)
 
-    def blend_h(self, a: torch.Tensor, b: torch.Tensor, blend_extent: int) -> torch.Tensor:
+    def blend_h(self, a: Tensor, b: Tensor, blend_extent: int) -> Tensor:
         """Side by side."""
         return _blended(a, b, blend_extent, dim=-1)
 
-    def blend_t(self, a: torch.Tensor, b: torch.Tensor, blend_extent: int) -> torch.Tensor:
+    def blend_t(self, a: Tensor, b: Tensor, blend_extent: int) -> Tensor:
         """After one another."""
         return _blended(a, b, blend_extent, dim=-3)
 
 
-def _blended(before: torch.Tensor, after: torch.Tensor, extent: int, *, dim: int) -> torch.Tensor:
+def _blended(before: Tensor, after: Tensor, extent: int, *, dim: int) -> Tensor:
     """``after`` with its first ``extent`` places along ``dim`` faded in over the last of ``before``, in place."""
     extent = min(before.shape[dim], after.shape[dim], extent)
     shares = torch.arange(extent, device=after.device, dtype=after.dtype) / extent
@@ -184,10 +172,10 @@ class VideoEncoder(nn.Module):
         super().__init__()
         self.autoencoder = autoencoder
 
-    def forward(self, videos: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+    def forward(self, videos: Tensor, noise: Tensor) -> Tensor:
         posterior = self.autoencoder.encode(videos, return_dict=False)[0]
         mean, deviation = _scale(self.autoencoder)
-        latents: torch.Tensor = (posterior.mean + posterior.std * noise - mean) / deviation
+        latents: Tensor = (posterior.mean + posterior.std * noise - mean) / deviation
         return latents
 
 
@@ -198,9 +186,9 @@ class VideoDecoder(nn.Module):
         super().__init__()
         self.autoencoder = autoencoder
 
-    def forward(self, latents: torch.Tensor) -> torch.Tensor:
+    def forward(self, latents: Tensor) -> Tensor:
         mean, deviation = _scale(self.autoencoder)
-        videos: torch.Tensor = self.autoencoder.decode(latents * deviation + mean, return_dict=False)[0]
+        videos: Tensor = self.autoencoder.decode(latents * deviation + mean, return_dict=False)[0]
         return (videos / 2 + 0.5).clamp(0, 1)
 
 

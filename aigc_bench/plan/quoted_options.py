@@ -370,30 +370,31 @@ def _changes(one: _Priced, target: float, *, of: str) -> Iterator[str]:
     assert total is not None, "only quotes with a total are compared"
     above = total.value / target - 1
     price = _equal_price(one, target)
-    unit = message("per instance-hour") if quote.is_rent else message("per server")
     if abs(above) < SAME:
         yield message("it costs as much as {of}", of=of)
     elif price is None:
         yield message("no price makes it as cheap as {of}: running it costs more", of=of)
-    elif above > 0:
-        yield message(
-            "at {price} {unit} ({change}) it would cost as much as {of}",
-            price=f"{quote.currency} {money_digits(price)}",
-            unit=unit,
-            change=relative(price / quote.price - 1, less=message("less"), more=message("more")),
-            of=of,
-        )
     else:
-        yield message(
-            "up to {price} {unit} ({change}) it costs less than {of}",
-            price=f"{quote.currency} {money_digits(price)}",
-            unit=unit,
-            change=relative(price / quote.price - 1, less=message("less"), more=message("more")),
-            of=of,
+        at, change = _price(price, quote), _change(price, quote)
+        yield (
+            message("at {price} ({change}) it would cost as much as {of}", price=at, change=change, of=of)
+            if above > 0
+            else message("up to {price} ({change}) it costs less than {of}", price=at, change=change, of=of)
         )
     sooner = quote.delivery_years - (total.value - target) / one.saved_per_year if one.saved_per_year > 0 else -1.0
     if above >= SAME and 0 <= sooner < quote.delivery_years:
         yield message("delivered within {weeks} it would cost as much as {of}", weeks=weeks_of(sooner), of=of)
+
+
+def _price(price: float, quote: Quote) -> str:
+    """Return a unit price in the quote's currency, in words."""
+    unit = message("per instance-hour") if quote.is_rent else message("per server")
+    return message("{price} {unit}", price=f"{quote.currency} {money_digits(price)}", unit=unit)
+
+
+def _change(price: float, quote: Quote) -> str:
+    """Return how far a unit price is from the quote's own, in words."""
+    return relative(price / quote.price - 1, less=message("less"), more=message("more"))
 
 
 def money_digits(amount: float) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Collection, Iterator, Mapping
+from typing import NamedTuple
 
 from aigc_bench.catalog.loader import Catalogue
 from aigc_bench.catalog.records import AcceleratorSpec
@@ -19,7 +20,7 @@ from aigc_bench.core.derivation import SAME, Derivation, Places, given, number_o
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import AUDIO_ITEM, Case, Estimate
-from aigc_bench.predict.closed_form.engine_options import EngineOptions, cached_bytes, refuse_options
+from aigc_bench.predict.closed_form.engine_options import EngineOptions, Serving, cached_bytes, refuse_options
 from aigc_bench.predict.closed_form.language import default_cache_bytes
 from aigc_bench.predict.closed_form.language_rows import format_as_served
 from aigc_bench.predict.data_parallel import exchange_s, refuse_shards, sharded, shards_of
@@ -70,6 +71,14 @@ WATTS = message(
 PROBED_SUFFIX = "@probed"
 
 
+class _Known(NamedTuple):
+    """What the prediction of a traced case rests on: catalogue, the user's own runs, and the modules that its process imports."""
+
+    catalogue: Catalogue
+    posterior: Posterior
+    libraries: Collection[str]
+
+
 def predict_case(
     case: Case,
     spec: AcceleratorSpec,
@@ -92,16 +101,12 @@ def predict_case(
     if case.engine in SERVED:
         refuse_shards(case.engine, parallel or {})
         chosen = options or EngineOptions()
+        serving = Serving(parallel=parallel or {}, precision=precision, options=chosen)
         fitted_to = calibration or shipped_calibration()
         if is_encoder(case):
             refuse_options(chosen, case)
-            rows = served_encoder(
-                case, spec, parallel=parallel or {}, precision=precision, calibration=fitted_to, catalogue=catalogue
-            )
-        else:
-            rows = served_offline(
-                case, spec, parallel=parallel or {}, precision=precision, calibration=fitted_to, catalogue=catalogue, options=chosen
-            )
+        served = served_encoder if is_encoder(case) else served_offline
+        rows = served(case, spec, serving=serving, calibration=fitted_to, catalogue=catalogue)
         found = [_recalibrated(row, case, posterior=own, machine=machine_of(spec)) for row in rows]
         return [*found, *_description_rows(case, precision=precision, options=chosen)]
     # A trace is of one device; replicas of it are data parallelism.
@@ -115,7 +120,7 @@ def predict_case(
         libraries = registry.load("workloads", case.workload).imports(case)
     refuse_lacking_precision(case.precision, spec)
     refuse_lacking_units(case, spec)
-    traced = _traced(case, spec, executed_trace(case), catalogue=catalogue, posterior=own, libraries=libraries, shards=shards)
+    traced = _traced(case, spec, executed_trace(case), known=_Known(catalogue, own, libraries), shards=shards)
     return [*traced, *_description_rows(case)]
 
 
@@ -157,37 +162,19 @@ def machine_of(spec: AcceleratorSpec) -> str:
     return f"{spec.machine}{PROBED_SUFFIX}" if isinstance(spec, ProbedAccelerator) else spec.id
 
 
-def _traced(
-    case: Case,
-    spec: AcceleratorSpec,
-    trace: OpTrace,
-    *,
-    catalogue: Catalogue,
-    posterior: Posterior,
-    libraries: Collection[str],
-    shards: int = 1,
-) -> Iterator[PredictedRow]:
+def _traced(case: Case, spec: AcceleratorSpec, trace: OpTrace, *, known: _Known, shards: int = 1) -> Iterator[PredictedRow]:
     """Every metric that the operators of one step give."""
+    posterior = known.posterior
     times = stage_times(case, spec, trace, posterior=posterior)
-    reduce = exchange_s(case, spec, trace, shards=shards, catalogue=catalogue)
+    reduce = exchange_s(case, spec, trace, shards=shards, catalogue=known.catalogue)
     step = _step_time(case, spec, trace, times=times, reduce=reduce, posterior=posterior)
     made = items_per_step(case, trace)
     items = case.devices * sum(stage.repeats * stage.items for stage in trace.stages)
-    memory = _memory(case, spec, sharded(trace, shards), catalogue=catalogue, posterior=posterior, libraries=libraries)
+    memory = _memory(case, spec, sharded(trace, shards), known=known)
     fit_reasons = _fits(memory["p_fits"])
     reasons = (*_grounds(case, posterior, machine=machine_of(spec)), *_host_reasons(case, spec, trace), *fit_reasons)
     grade = grade_of(reasons)
-    largest = None
-    if DOES_NOT_FIT in fit_reasons:
-        one = case.model_copy(update={"batch_size": 1})
-        alone = (
-            memory
-            if case.batch_size == 1
-            else _memory(
-                one, spec, sharded(executed_trace(one), shards), catalogue=catalogue, posterior=posterior, libraries=libraries
-            )
-        )
-        largest = largest_batch(alone, memory, batch=case.batch_size, usable_bytes=catalogue.usable_memory(spec).value)
+    largest = _largest(case, spec, memory, known=known, shards=shards) if DOES_NOT_FIT in fit_reasons else None
     rate = _scaled_inverse(step, items, unit=f"{trace.item}s/s")
     rows = {"throughput": record(rate, Derivation("{0} / {1}", (made, step))), "step_time": step}
     rows |= {f"stage_time.{name}": time for name, time in times.items()}
@@ -204,6 +191,13 @@ def _traced(
     for metric, estimate in {**rows, **memory}.items():
         yield predicted_row(case, metric, estimate, item=trace.item, reasons=reasons, grade=grade, largest_batch=largest)
     yield from _power_rows(case, spec, trace, step, made=made, reasons=reasons, posterior=posterior)
+
+
+def _largest(case: Case, spec: AcceleratorSpec, memory: Mapping[str, Estimate], *, known: _Known, shards: int) -> int | None:
+    """The largest batch that fits where the case's own does not."""
+    one = case.model_copy(update={"batch_size": 1})
+    alone = memory if case.batch_size == 1 else _memory(one, spec, sharded(executed_trace(one), shards), known=known)
+    return largest_batch(alone, memory, batch=case.batch_size, usable_bytes=known.catalogue.usable_memory(spec).value)
 
 
 def stage_times(case: Case, spec: AcceleratorSpec, trace: OpTrace, *, posterior: Posterior | None = None) -> dict[str, Estimate]:
@@ -298,19 +292,11 @@ def _derived_latencies(times: Mapping[str, Estimate], trace: OpTrace) -> dict[st
     return found
 
 
-def _memory(
-    case: Case,
-    spec: AcceleratorSpec,
-    trace: OpTrace,
-    *,
-    catalogue: Catalogue,
-    posterior: Posterior,
-    libraries: Collection[str],
-) -> dict[str, Estimate]:
+def _memory(case: Case, spec: AcceleratorSpec, trace: OpTrace, *, known: _Known) -> dict[str, Estimate]:
     """Peaks by metric, and the probability that the largest of them is within what the device or host offers."""
-    quantities = memory_quantities(trace, case=case, machine=machine_of(spec), catalogue=catalogue, libraries=libraries)
-    found = {metric: posterior.estimate(quantity) for metric, quantity in quantities.items()}
-    usable = catalogue.usable_memory(spec)
+    quantities = memory_quantities(trace, case=case, machine=machine_of(spec), catalogue=known.catalogue, libraries=known.libraries)
+    found = {metric: known.posterior.estimate(quantity) for metric, quantity in quantities.items()}
+    usable = known.catalogue.usable_memory(spec)
     fits = [probability_to_fit(estimate, usable) for estimate in found.values()]
     peaks = {
         metric: fitted(found[metric], quantity, unit="B", key=metric, title=metric.replace("_", " "), source=LIVE)

@@ -18,7 +18,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.named_code import with_its_code
 from aigc_bench.core.records import PROBE_PREFIX, Case, Precision
 from aigc_bench.measure.store import Run
-from aigc_bench.predict.closed_form.engine_options import OF_ENGINE, EngineOptions, engine_options
+from aigc_bench.predict.closed_form.engine_options import OF_ENGINE, EngineOptions, Serving, engine_options
 from aigc_bench.predict.closed_form.layouts import DIMENSIONS
 from aigc_bench.predict.data_parallel import refuse_shards
 from aigc_bench.predict.engines import SERVED
@@ -196,10 +196,8 @@ def predict_one(query: Query, *, accelerators: Sequence[str], runs: Sequence[Run
                 case, spec, catalogue=catalogue, parallel=ranks, precision=served, posterior=posterior, options=options
             )
         else:
-            found = predict_served(
-                case, spec, load=query.load, model=service, parallel=ranks, precision=served, max_batch=query.batch_size,
-                options=options,
-            )  # fmt: skip
+            serving = Serving(parallel=ranks, precision=served, options=options)
+            found = predict_served(case, spec, load=query.load, model=service, serving=serving, max_batch=query.batch_size)
         notes = (*_variant(name, catalogue=catalogue), *notes)
         rows += [(spec.id, _noted(row, notes)) for row in found]
     return Predictions(rows=tuple(rows))

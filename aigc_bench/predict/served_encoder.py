@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from aigc_bench.catalog.loader import Catalogue
 from aigc_bench.catalog.records import AcceleratorSpec
@@ -14,6 +14,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Estimate
 from aigc_bench.predict.closed_form.columns import NotPredictable, uncalibrated
 from aigc_bench.predict.closed_form.encoder_rows import UNCALIBRATED, encoder_ranks, encoder_row
+from aigc_bench.predict.closed_form.engine_options import Serving
 from aigc_bench.predict.closed_form.language import ENGINE_OVERHEAD_BYTES, weight_bytes
 from aigc_bench.predict.closed_form.language_rows import format_as_served
 from aigc_bench.predict.derivations import closed_form, modelled
@@ -29,14 +30,13 @@ def served_encoder(
     case: Case,
     spec: AcceleratorSpec,
     *,
-    parallel: Mapping[str, int],
-    precision: str | None,
+    serving: Serving,
     calibration: Calibration,
     catalogue: Catalogue,
 ) -> Iterator[PredictedRow]:
     """Yield throughput and latency of the case's sequences in flight; raises ``UsageError`` where the engine cannot serve it.
 
-    The sequences are spread over the replicas; ``parallel`` has the devices of one, by default one.
+    The sequences are spread over the replicas; ``serving.parallel`` has the devices of one, by default one.
     """
     model = language_of(case)
     if model is None:
@@ -48,7 +48,8 @@ def served_encoder(
                 engine=case.engine,
             )
         )
-    numbers, ranks = format_as_served(model, precision or case.precision), encoder_ranks(parallel)
+    precision = serving.precision
+    numbers, ranks = format_as_served(model, precision or case.precision), encoder_ranks(serving.parallel)
     refuse_unsupported_part(case.engine, spec)
     refuse_lacking_format(numbers, spec)
     held = weight_bytes(model, numbers) / ranks + ENGINE_OVERHEAD_BYTES

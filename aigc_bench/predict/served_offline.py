@@ -21,11 +21,12 @@ from aigc_bench.core.record import Record
 from aigc_bench.core.records import Case, Estimate
 from aigc_bench.predict.closed_form import forms
 from aigc_bench.predict.closed_form.columns import ModelRow, NotPredictable, uncalibrated
-from aigc_bench.predict.closed_form.engine_options import EngineOptions, cached_bytes, reasons_of
+from aigc_bench.predict.closed_form.engine_options import EngineOptions, Serving, cached_bytes, reasons_of
 from aigc_bench.predict.closed_form.language import Layout, default_cache_bytes
 from aigc_bench.predict.closed_form.language_rows import CACHE_WORD, language_row, number_format_of
 from aigc_bench.predict.closed_form.layouts import chosen_layout, words_of
 from aigc_bench.predict.closed_form.optioned_rows import (
+    Ranks,
     apart,
     decoding_devices,
     held_besides,
@@ -90,21 +91,14 @@ class Served(Record):
 
 
 def served_offline(
-    case: Case,
-    spec: AcceleratorSpec,
-    *,
-    parallel: Mapping[str, int],
-    precision: str | None,
-    calibration: Calibration,
-    catalogue: Catalogue,
-    options: EngineOptions | None = None,
+    case: Case, spec: AcceleratorSpec, *, serving: Serving, calibration: Calibration, catalogue: Catalogue
 ) -> Iterator[PredictedRow]:
     """Yield throughput, TTFT, TPOT and memory; all of them ``invalid`` where the batch does not fit.
 
     Raises ``UsageError`` in one line where the engine does not serve the case, or the layout is impossible.
     """
-    text = precision or case.precision
-    served = served_case(case, spec, parallel=parallel, precision=precision, catalogue=catalogue, options=options)
+    text = serving.precision or case.precision
+    served = served_case(case, spec, serving=serving, catalogue=catalogue)
     reasons = (
         f"layout:{words_of(served.layout)}",
         *reasons_of(served.options),
@@ -145,21 +139,13 @@ def refuse_served_training(case: Case) -> None:
         )
 
 
-def served_case(
-    case: Case,
-    spec: AcceleratorSpec,
-    *,
-    parallel: Mapping[str, int],
-    precision: str | None,
-    catalogue: Catalogue,
-    options: EngineOptions | None = None,
-) -> Served:
+def served_case(case: Case, spec: AcceleratorSpec, *, serving: Serving, catalogue: Catalogue) -> Served:
     """Return the case with its layout and what it holds; raises ``UsageError`` where the engine does not serve it."""
     refuse_served_training(case)
     model = served_language(case)
-    chosen = options or EngineOptions()
+    chosen = serving.options
     refuse_missing_layers(chosen, model=model)
-    query = _query_of(case, spec, model=model, precision=precision)
+    query = _query_of(case, spec, model=model, precision=serving.precision)
     numbers, engine = number_format_of(query, model), resolve_engine(case.engine).name
     refuse_unsupported_part(engine, spec)
     refuse_lacking_format(numbers, spec)
@@ -180,7 +166,7 @@ def served_case(
         spec,
         engine=engine,
         devices=decoding_devices(chosen, devices=case.devices),
-        ranks=parallel,
+        ranks=serving.parallel,
         fits=lambda one: held(one).largest_batch >= case.batch_size,
     )
     return Served(
@@ -224,10 +210,8 @@ def _answers(served: Served, spec: AcceleratorSpec, *, calibration: Calibration)
 
 def _row(served: Served, spec: AcceleratorSpec, *, metric: str) -> ModelRow:
     """The question of one metric."""
-    return optioned(
-        language_row(served.query.model_copy(update={"metric": metric}), spec, layout=served.layout),
-        served.options, model=served.model, spec=spec, numbers=served.numbers, layout=served.layout,
-    )  # fmt: skip
+    plain = language_row(served.query.model_copy(update={"metric": metric}), spec, layout=served.layout)
+    return optioned(plain, served.options, on=Ranks(served.model, spec, served.numbers, served.layout))
 
 
 def _idle_replicas(served: Served) -> int:

@@ -11,7 +11,7 @@ from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Estimate
-from aigc_bench.predict.closed_form.engine_options import EngineOptions
+from aigc_bench.predict.closed_form.engine_options import Serving
 from aigc_bench.predict.engines import SERVED
 from aigc_bench.predict.model import description
 from aigc_bench.predict.precisions import refuse_lacking_precision
@@ -107,24 +107,19 @@ def predict_served(
     *,
     load: RequestLoad,
     model: ServiceModel,
-    parallel: Mapping[str, int] | None = None,
-    precision: str | None = None,
+    serving: Serving,
     max_batch: int | None = None,
-    options: EngineOptions | None = None,
 ) -> list[PredictedRow]:
     """Latencies, rates, use and goodput of the case as a service; raises ``UsageError`` where it cannot be answered."""
-    traffic = traffic_of(load, case)
+    traffic, precision = traffic_of(load, case), serving.precision
     slo = slo_of(load)
     if case.engine not in SERVED:
         refuse_lacking_precision(case.precision, spec)
     try:
-        servers, cautions, level = _served(
-            case, spec, traffic=traffic, slo=slo, model=model, parallel=parallel, precision=precision, max_batch=max_batch,
-            options=options or EngineOptions(),
-        )  # fmt: skip
+        servers, cautions, level = _served(case, spec, traffic=traffic, slo=slo, model=model, serving=serving, max_batch=max_batch)
     except DoesNotFitError as problem:
         unfit = _unfit(case, precision=precision, why=problem.message)
-        return [unfit, *_described(case, unfit.case, precision=precision, options=options)]
+        return [unfit, *_described(case, unfit.case, serving=serving)]
     found = dict(level.figures)
     if level.highest_rate is not None:
         found["highest_rate"] = level.highest_rate
@@ -137,15 +132,15 @@ def predict_served(
     return [
         predicted_row(served, metric, estimate, item=item, name=name, reasons=cautions, precision=precision, grade=servers.grade)
         for metric, estimate in _in_order(found)
-    ] + _described(case, name, precision=precision, options=options)
+    ] + _described(case, name, serving=serving)
 
 
-def _described(case: Case, name: str, *, precision: str | None, options: EngineOptions | None) -> list[PredictedRow]:
+def _described(case: Case, name: str, *, serving: Serving) -> list[PredictedRow]:
     """The rows of the model's description, which hold whether the service fits or not."""
     served, item = case.model_copy(update={"scenario": "server"}), registry.load("workloads", case.workload).item
     return [
-        predicted_row(served, metric, estimate, item=item, name=name, precision=precision, grade="physics")
-        for metric, estimate in description(case, precision=precision, options=options).items()
+        predicted_row(served, metric, estimate, item=item, name=name, precision=serving.precision, grade="physics")
+        for metric, estimate in description(case, precision=serving.precision, options=serving.options).items()
     ]
 
 
@@ -156,17 +151,14 @@ def _served(
     traffic: Traffic,
     slo: Slo | None,
     model: ServiceModel,
-    parallel: Mapping[str, int] | None,
-    precision: str | None,
+    serving: Serving,
     max_batch: int | None,
-    options: EngineOptions,
 ) -> tuple[Servers, tuple[str, ...], ServiceLevel]:
     """The servers of the case on the layout of the fewest ranks that keeps the SLO, else on the one that comes nearest to it."""
     best = None
-    for ranks in model.layouts(case, spec, traffic=traffic, parallel=parallel, precision=precision, options=options):
-        servers, cautions = model.servers(
-            case, spec, traffic=traffic, parallel=ranks, precision=precision, max_batch=max_batch, options=options
-        )
+    for ranks in model.layouts(case, spec, traffic=traffic, serving=serving):
+        placed = serving.model_copy(update={"parallel": ranks})
+        servers, cautions = model.servers(case, spec, traffic=traffic, serving=placed, max_batch=max_batch)
         level = service_level(servers, traffic, slo=slo)
         highest = level.highest_rate.value if level.highest_rate is not None else math.inf
         if best is None or highest > best[0]:

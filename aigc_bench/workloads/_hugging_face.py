@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.core.own_model import ModelFiles
+from aigc_bench.core.records import Case
 from aigc_bench.workloads._own_files import heads_of, is_transformers_type, module_of
 from aigc_bench.workloads.base import Preset
 
@@ -122,6 +124,21 @@ def modelling_module(preset: Preset) -> str:
     model_type = str(preset.config["model_type"])
     name = module_of(model_type) or model_type.replace("-", "_")
     return f"transformers.models.{name}.modeling_{name}"
+
+
+def refuse_beyond_positions(case: Case, num_tokens: int, *, limit: int | None, keys: str) -> None:
+    """Raise ``UsageError`` where the sequence that the settings ``keys`` make is longer than the model's positions reach."""
+    if limit is not None and num_tokens > limit:
+        raise UsageError(
+            message(
+                "{workload}/{preset}: {keys} = {num_tokens} exceeds the model's {limit} positions.",
+                workload=case.workload,
+                preset=case.preset,
+                keys=keys,
+                num_tokens=num_tokens,
+                limit=limit,
+            )
+        )
 
 
 def position_limit(config: Mapping[str, Any]) -> int | None:

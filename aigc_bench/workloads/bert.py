@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Stage
-from aigc_bench.workloads._hugging_face import adopted, first_position, is_encoder, modelling_module, position_limit
+from aigc_bench.workloads._hugging_face import (
+    adopted,
+    first_position,
+    is_encoder,
+    modelling_module,
+    position_limit,
+    refuse_beyond_positions,
+)
 from aigc_bench.workloads._training import TrainingStep, adamw, training_stages
 from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Settings, Setup, Workload
 
@@ -159,17 +165,8 @@ class Bert(Workload):
     def validate(self, case: Case) -> None:
         """As the base; raises ``UsageError`` where the sequence does not fit into the model's positions, too."""
         super().validate(case)
-        num_tokens, limit = self.options(case).seq_len, position_limit(self.preset(case).config)
-        if limit is not None and num_tokens > limit:
-            raise UsageError(
-                message(
-                    "{workload}/{preset}: seq_len = {num_tokens} exceeds the model's {limit} positions.",
-                    workload=case.workload,
-                    preset=case.preset,
-                    num_tokens=num_tokens,
-                    limit=limit,
-                )
-            )
+        limit = position_limit(self.preset(case).config)
+        refuse_beyond_positions(case, self.options(case).seq_len, limit=limit, keys="seq_len")
 
     def build(self, case: Case, setup: Setup) -> Program:
         """The encoder with its pooler for inference, with the masked-LM head for training."""

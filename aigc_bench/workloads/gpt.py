@@ -15,11 +15,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Stage
 from aigc_bench.workloads._feeding import Outlet
-from aigc_bench.workloads._hugging_face import adopted, is_causal, language_part, modelling_module, position_limit
+from aigc_bench.workloads._hugging_face import (
+    adopted,
+    is_causal,
+    language_part,
+    modelling_module,
+    position_limit,
+    refuse_beyond_positions,
+)
 from aigc_bench.workloads._language_presets import language_presets
 from aigc_bench.workloads._training import TrainingStep, adamw, training_stages
 from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Settings, Setup, Workload
@@ -101,17 +107,7 @@ class Gpt(Workload):
             if case.mode == "train"
             else (options.prompt_len + options.max_new_tokens, "prompt_len + max_new_tokens")
         )
-        if limit is not None and num_tokens > limit:
-            raise UsageError(
-                message(
-                    "{workload}/{preset}: {keys} = {num_tokens} exceeds the model's {limit} positions.",
-                    workload=case.workload,
-                    preset=case.preset,
-                    keys=keys,
-                    num_tokens=num_tokens,
-                    limit=limit,
-                )
-            )
+        refuse_beyond_positions(case, num_tokens, limit=limit, keys=keys)
 
     def unsupported(self, case: Case) -> str | None:
         """As the base, and experts are not trained in a precision other than the requested one."""

@@ -14,12 +14,12 @@ from pydantic import Field
 
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
-from aigc_bench.core.records import Case, Stage
+from aigc_bench.core.records import Case
 from aigc_bench.workloads._adoption import seq2seq_preset
-from aigc_bench.workloads._feeding import Outlet
-from aigc_bench.workloads._own_files import module_of
-from aigc_bench.workloads._training import TrainingStep, adamw, training_stages
-from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Settings, Setup, Workload
+from aigc_bench.workloads._hugging_face import modelling_module
+from aigc_bench.workloads._training import TrainingStep, adamw
+from aigc_bench.workloads._translating import TranslatingWorkload, generating
+from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Settings, Setup
 
 if TYPE_CHECKING:
     import torch
@@ -137,34 +137,18 @@ _PRESETS: dict[str, Preset] = {
 }  # fmt: skip
 
 
-class Seq2Seq(Workload):
+class Seq2Seq(TranslatingWorkload):
     """Translation and summarisation."""
 
     title = message("T5 and BART (encoder-decoder language models)")
-    item = "token"
     settings = Seq2SeqSettings
     presets: ClassVar[Mapping[str, Preset]] = _PRESETS
     honours_attention = True
     honours_gradient_checkpointing = True
-    learns_from = ("text",)
-    reads = ("text",)
-    writes = "text"
-
-    def stages(self, case: Case) -> tuple[Stage, ...]:
-        """Every decode finishes one token of each text."""
-        options = self.options(case)
-        if case.mode == "train":
-            return training_stages(items=case.batch_size * options.tgt_len)
-        return (Stage(name="encode"), Stage(name="decode", repeats=options.max_new_tokens, items=case.batch_size))
-
-    def input_items(self, case: Case) -> int | None:
-        """Source tokens of one step."""
-        return case.batch_size * int(self.options(case).src_len)
 
     def imports(self, case: Case) -> tuple[str, ...]:
         """The one modelling file that the preset needs."""
-        name = module_of(self.preset(case).config["model_type"])
-        return ("transformers", f"transformers.models.{name}.modeling_{name}", "aigc_bench.nets.encoder_decoder")
+        return ("transformers", modelling_module(self.preset(case)), "aigc_bench.nets.encoder_decoder")
 
     def adopt(self, files: ModelFiles) -> Preset | None:
         """T5, mT5, BART, mBART, Marian, M2M-100, NLLB and their like."""
@@ -216,12 +200,11 @@ class Seq2Seq(Workload):
         )
         shape = (case.batch_size, options.src_len)
         sources = [setup.text(*shape, vocab_size=config.vocab_size, low=_FIRST_WORD) for _ in range(NUM_INPUT_BATCHES)]
-        return Program(
+        return generating(
+            generation,
+            model,
             begin=lambda step: generation.begin(input_ids=sources[step % NUM_INPUT_BATCHES]),
             stages={"encode": generation.encode, "decode": generation.decode},
-            modules=(model,),
-            check=generation.check,
-            outlet=Outlet(modality="text", value=lambda: generation.generated.T, vocab_size=config.vocab_size),
         )
 
     def _training(self, case: Case, setup: Setup, model: Any) -> Program:

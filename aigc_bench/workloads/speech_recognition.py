@@ -15,9 +15,9 @@ from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import AUDIO_ITEM, Case, Count, Stage
 from aigc_bench.workloads._adoption import CTC, speech_preset
-from aigc_bench.workloads._feeding import Outlet
-from aigc_bench.workloads._own_files import module_of
+from aigc_bench.workloads._hugging_face import modelling_module
 from aigc_bench.workloads._training import TrainingStep, adamw, training_stages
+from aigc_bench.workloads._translating import generating
 from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Settings, Setup, Workload
 
 if TYPE_CHECKING:
@@ -175,8 +175,7 @@ class SpeechRecognition(Workload):
 
     def imports(self, case: Case) -> tuple[str, ...]:
         """The one modelling file that the preset needs."""
-        name = module_of(self.preset(case).config["model_type"])
-        return ("transformers", f"transformers.models.{name}.modeling_{name}", "aigc_bench.nets.encoder_decoder")
+        return ("transformers", modelling_module(self.preset(case)), "aigc_bench.nets.encoder_decoder")
 
     def adopt(self, files: ModelFiles) -> Preset | None:
         """Whisper, and encoders with a head for each frame (wav2vec 2.0, HuBERT, WavLM)."""
@@ -292,12 +291,11 @@ class SpeechRecognition(Workload):
         )
         clips = self._clips(case, setup)
         runs = {"encode": generation.encode, "prefill": generation.prefill, "decode": generation.decode_after_prefill}
-        return Program(
+        return generating(
+            generation,
+            model,
             begin=lambda step: generation.begin(input_features=clips[step % NUM_INPUT_BATCHES]),
             stages={stage.name: runs[stage.name] for stage in self.stages(case)},
-            modules=(model,),
-            check=generation.check,
-            outlet=Outlet(modality="text", value=lambda: generation.generated.T, vocab_size=config.vocab_size),
         )
 
     def _training(self, case: Case, setup: Setup, model: Any) -> Program:

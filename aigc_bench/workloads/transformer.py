@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from aigc_bench.core.messages import message
-from aigc_bench.core.records import Case, Stage
+from aigc_bench.core.records import Case
 from aigc_bench.workloads._feeding import Outlet
-from aigc_bench.workloads._training import TrainingStep, adamw, training_stages
-from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Settings, Setup, Workload
+from aigc_bench.workloads._training import TrainingStep, adamw
+from aigc_bench.workloads._translating import TranslatingWorkload
+from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Settings, Setup
 
 if TYPE_CHECKING:
     import torch
@@ -33,15 +34,11 @@ class TransformerSettings(Settings):
     max_new_tokens: int = Field(default=32, ge=1, le=8192, description=message("tokens generated for each sentence (inference)"))
 
 
-class EncoderDecoder(Workload):
+class EncoderDecoder(TranslatingWorkload):
     """Sequence-to-sequence translation."""
 
     title = message("Transformer (encoder-decoder)")
-    item = "token"
     settings = TransformerSettings
-    learns_from = ("text",)
-    reads = ("text",)
-    writes = "text"
     presets: ClassVar[Mapping[str, Preset]] = {
         "tiny": Preset(
             title=message("Transformer tiny, 2.0 M"),
@@ -86,17 +83,6 @@ class EncoderDecoder(Workload):
             num_params=214_249_472,
         ),
     }
-
-    def stages(self, case: Case) -> tuple[Stage, ...]:
-        """Every decode finishes one token of each sentence."""
-        options = self.options(case)
-        if case.mode == "train":
-            return training_stages(items=case.batch_size * options.tgt_len)
-        return (Stage(name="encode"), Stage(name="decode", repeats=options.max_new_tokens, items=case.batch_size))
-
-    def input_items(self, case: Case) -> int | None:
-        """Source tokens of one step."""
-        return case.batch_size * int(self.options(case).src_len)
 
     def imports(self, case: Case) -> tuple[str, ...]:
         """torch is all that is needed."""

@@ -14,7 +14,7 @@ from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Stage
 from aigc_bench.workloads._adoption import image_preset
-from aigc_bench.workloads._own_files import module_of
+from aigc_bench.workloads._hugging_face import modelling_module
 from aigc_bench.workloads._training import TrainingStep, adamw, training_stages
 from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Settings, Setup, Workload
 
@@ -104,8 +104,7 @@ class Vision(Workload):
 
     def imports(self, case: Case) -> tuple[str, ...]:
         """The preset's modelling file."""
-        kind = module_of(self.preset(case).config["model_type"])
-        return ("transformers", f"transformers.models.{kind}.modeling_{kind}", "aigc_bench.nets.hugging_face")
+        return ("transformers", modelling_module(self.preset(case)), "aigc_bench.nets.hugging_face")
 
     def validate(self, case: Case) -> None:
         """As the base; raises ``UsageError`` for images that a ViT cannot cut into whole patches, too."""

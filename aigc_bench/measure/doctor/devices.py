@@ -66,9 +66,7 @@ def _driver(versions: Mapping[str, str | None], facts: Sequence[GpuFacts]) -> Ch
 
 def device_checks(facts: Sequence[GpuFacts]) -> list[Check]:
     """All checks of all physical GPUs."""
-    gpus = [gpu for gpu in facts if gpu.parent is None]
-    temperatures = [gpu.temperature_c for gpu in gpus if gpu.temperature_c is not None]
-    typical_c = median(temperatures) if temperatures else None
+    gpus, typical_c = _physical(facts)
     found: list[Check] = []
     for gpu in gpus:
         found += (check(gpu) for check in _EACH)
@@ -78,13 +76,18 @@ def device_checks(facts: Sequence[GpuFacts]) -> list[Check]:
 
 def health_checks(facts: Sequence[GpuFacts]) -> list[Check]:
     """Yield the checks of whether the physical GPUs are healthy and idle now; a run makes them before its first trial."""
-    gpus = [gpu for gpu in facts if gpu.parent is None]
-    temperatures = [gpu.temperature_c for gpu in gpus if gpu.temperature_c is not None]
-    typical_c = median(temperatures) if temperatures else None
+    gpus, typical_c = _physical(facts)
     found: list[Check] = []
     for gpu in gpus:
         found += (_throttling(gpu), _throttle_control(gpu), _ecc(gpu), _temperature(gpu, typical_c), _processes(gpu))
     return found
+
+
+def _physical(facts: Sequence[GpuFacts]) -> tuple[list[GpuFacts], float | None]:
+    """Return the GPUs without their MIG instances, and their typical temperature, that one of them may deviate from."""
+    gpus = [gpu for gpu in facts if gpu.parent is None]
+    temperatures = [gpu.temperature_c for gpu in gpus if gpu.temperature_c is not None]
+    return gpus, median(temperatures) if temperatures else None
 
 
 def _of(gpu: GpuFacts, what: str) -> str:

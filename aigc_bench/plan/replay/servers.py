@@ -10,6 +10,7 @@ from aigc_bench.plan.records.demand import Service
 from aigc_bench.plan.records.machine import Capability
 from aigc_bench.plan.search.candidates import power_caps
 from aigc_bench.plan.search.load_candidates import is_language
+from aigc_bench.predict.closed_form.engine_options import Serving
 from aigc_bench.predict.engines import SERVED
 from aigc_bench.predict.published.name_resolution import resolve_engine
 from aigc_bench.predict.serving.batch_queue import BatchServer
@@ -108,10 +109,8 @@ def _batched_by_step(
         spec,
         # Lengths alone matter here: they say what a step of the server holds.
         traffic=traffic_of(service, rate_per_s=1.0, num_requests=1, seed=0),
-        parallel={"tp": case.devices},
-        precision=capability.precision,
+        serving=Serving(parallel={"tp": case.devices}, precision=capability.precision, options=planned),
         max_batch=int(capability.slots or capability.batch_size),
-        options=planned,
     )
     # The model predicts at the default power limit.
     slower = 1 / _speed(capability, spec, catalogue)

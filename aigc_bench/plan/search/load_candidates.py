@@ -246,18 +246,23 @@ def _traced_spread(
     """Return the ends of a traced rate over its value: those of the step at batch 1 on the first requested accelerator."""
     key = (workload.name, engine, precision)
     if key not in models.spreads:
-        case = traced_candidates.case_of(
-            workload.workload,
-            workload.preset or "",
-            workload.mode,
-            precision=traced_candidates.as_traced(precision),
-            settings=workload.settings,
-            model=workload.model,
-        )
+        case = _traced_case(workload, precision)
         times = stage_times(case.model_copy(update={"engine": engine}), spec, models.trace(case)).values()
         likely, fast, slow = (math.fsum(getattr(time, end) for time in times) for end in ("value", "low", "high"))
         models.spreads[key] = (likely / slow, likely / fast)
     return models.spreads[key]
+
+
+def _traced_case(workload: Service | Job, precision: str) -> Case:
+    """Return the case whose operators are traced for a workload."""
+    return traced_candidates.case_of(
+        workload.workload,
+        workload.preset or "",
+        workload.mode,
+        precision=traced_candidates.as_traced(precision),
+        settings=workload.settings,
+        model=workload.model,
+    )
 
 
 def _question(
@@ -286,14 +291,5 @@ def _weights(workload: Service | Job, precision: str, models: Models) -> tuple[f
     if model is not None:
         numbers = format_as_served(model, precision) if workload.mode == "infer" else number_format(precision)
         return weight_bytes(model, numbers), float(model.total_params)
-    trace = models.trace(
-        traced_candidates.case_of(
-            workload.workload,
-            workload.preset or "",
-            workload.mode,
-            precision=traced_candidates.as_traced(precision),
-            settings=workload.settings,
-            model=workload.model,
-        )
-    )
+    trace = models.trace(_traced_case(workload, precision))
     return float(trace.params_bytes), float(trace.num_params)

@@ -104,7 +104,7 @@ def choose(
     # Nothing fits: the nearest miss in memory makes the refused option readable.
     if not fitting.any():
         return Choice(row=_least(np.where(rows, found.memory_bytes / found.usable_bytes, np.inf)), refusal=refusal)
-    return Choice(row=_least(np.where(fitting, _overrun(found, workload), np.inf)), refusal=refusal)
+    return Choice(row=_least(np.where(fitting, _worst(found, workload, at_least=1.0), np.inf)), refusal=refusal)
 
 
 def costs_of(
@@ -140,7 +140,7 @@ def settings_by_slack(
     """
     rows = found.of(host.spec.id) & (found.devices <= _most_of_replica(workload, host, terms))
     cost = costs_of(workload, found, host=host, demand=demand, terms=terms, rules=rules)
-    slack = 1 / np.maximum(_worst(found, workload), 1e-9)
+    slack = 1 / np.maximum(_worst(found, workload, at_least=0.0), 1e-9)
     good = rows & found.meets(slo_of(workload))
     roomy = good & found.fits_with(memory)
     at = np.flatnonzero(roomy if roomy.any() else good & found.fits)
@@ -151,12 +151,12 @@ def settings_by_slack(
     return [(int(row), float(cost[row])) for row, before in zip(order, best, strict=False) if slack[row] > before * MORE_SLACK]
 
 
-def _worst(found: Candidates, workload: Service | Job) -> Floats:
-    """Return the largest share of a latency bound that a request without queueing takes; 0 without a bound."""
-    slo, worst = slo_of(workload), np.zeros(len(found))
+def _worst(found: Candidates, workload: Service | Job, *, at_least: float) -> Floats:
+    """Return the largest share of a latency bound that a request without queueing takes; ``at_least`` where none is known."""
+    slo, worst = slo_of(workload), np.full(len(found), at_least)
     for limit, column in ((slo.ttft_s, found.ttft_s), (slo.tpot_s, found.tpot_s), (slo.latency_s, found.latency_s)):
         if limit is not None:
-            worst = np.maximum(worst, np.nan_to_num(column / limit, nan=0.0))
+            worst = np.maximum(worst, np.nan_to_num(column / limit, nan=at_least))
     return worst
 
 
@@ -247,16 +247,6 @@ def work_per_s(workload: Service | Job, demand: Demand, rules: Rules | None = No
         peak = workload.arrival.peak_requests_per_s.value * workload.items_per_request.value
         return peak * grown_at_end(demand.growth) / (rules.target_utilisation.value if rules else 1.0)
     return workload.items.value / workload.window_s / (rules.job_goodput.value if rules else 1.0)
-
-
-def _overrun(found: Candidates, workload: Service | Job) -> Floats:
-    """Return the factor by which the worst latency exceeds its bound."""
-    slo, worst = slo_of(workload), np.ones(len(found))
-    for limit, column in ((slo.ttft_s, found.ttft_s), (slo.tpot_s, found.tpot_s), (slo.latency_s, found.latency_s)):
-        if limit is not None:
-            # 1 is a bound that is just met.
-            worst = np.maximum(worst, np.nan_to_num(column / limit, nan=1.0))
-    return worst
 
 
 def _least(values: Floats) -> int:

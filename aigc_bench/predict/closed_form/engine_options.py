@@ -88,6 +88,17 @@ class EngineOptions(Record):
         return 1.0 - self.prefix_hit_rate
 
 
+class Serving(Record):
+    """How an engine is to serve a case: devices of a replica by kind of parallelism (``tp``, ``pp`` ...), format, and options.
+
+    Without ``parallel`` the fewest devices that hold the model are a replica; without ``precision`` the case's own is meant.
+    """
+
+    parallel: Mapping[str, int] = Field(default_factory=dict)
+    precision: str | None = None
+    options: EngineOptions = EngineOptions()
+
+
 OPTION = "--engine-option"
 """Where options are stated on a command line."""
 

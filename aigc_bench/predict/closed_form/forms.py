@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from aigc_bench.predict.closed_form import language_rows, step_form, step_rows
 from aigc_bench.predict.closed_form.columns import Form, ModelRow
 from aigc_bench.predict.closed_form.links import FAST
+from aigc_bench.predict.closed_form.step_form import constant_of_each, soft_maximum
 
 Floats = NDArray[np.float64]
 Columns = Mapping[str, Floats]
@@ -148,16 +149,6 @@ def _rows_of(name: str, form: Form, columns: Columns) -> tuple[str, Floats | flo
     return prefix, mask
 
 
-def _by(index: Floats, names: Sequence[str], prefix: str, constants: Mapping[str, float]) -> Floats:
-    values: Floats = np.array([constants[f"{prefix}.{name}"] for name in names])[index.astype(int)]
-    return values
-
-
-def _soft_maximum(first: Floats, second: Floats, *, power: float) -> Floats:
-    total: Floats = (first**power + second**power) ** (1 / power)
-    return total
-
-
 def _language(c: Columns, k: Mapping[str, float]) -> Floats:
     """Combine one decode step and one prefill into the requested metric."""
     decode, prefill, sequences = decode_and_prefill(c, k)
@@ -267,7 +258,7 @@ def steps_to_a_look(c: Columns, sequences: Floats) -> Floats:
 
 
 def _engine(c: Columns, k: Mapping[str, float]) -> Callable[[str], Floats]:
-    return lambda prefix: _by(c["engine"], language_rows.ENGINES, prefix, k)
+    return lambda prefix: constant_of_each(c["engine"], language_rows.ENGINES, prefix, k)
 
 
 def _latency(c: Columns, k: Mapping[str, float]) -> Floats:
@@ -293,10 +284,10 @@ def decode_and_prefill(c: Columns, k: Mapping[str, float]) -> tuple[Floats, Floa
     power = c["power_share"] ** k["power_exponent"]
     # The devices' own links come first in LINKS; collectives over PCIe and network start an order of magnitude later.
     collective_s = np.where(c["link"] < len(FAST), k["collective_s"], k["pcie_collective_s"])
-    linear = _soft_maximum(
+    linear = soft_maximum(
         c["decode_linear"] * share / (k["linear_efficiency"] * power), c["decode_weights"] / k["weights_efficiency"], power=_SOFT
     )
-    attention = _soft_maximum(
+    attention = soft_maximum(
         c["decode_attention"] * share / (k["attention_efficiency"] * power),
         c["decode_cache"] * share / k["cache_efficiency"],
         power=_SOFT,
@@ -314,7 +305,7 @@ def decode_and_prefill(c: Columns, k: Mapping[str, float]) -> tuple[Floats, Floa
     # Experts' products are small and uneven, and reach less of the peak than dense ones.
     experts = np.where(c["moe_layers"] > 0, k["expert_prefill"], 1.0)
     prefill = (
-        _soft_maximum(
+        soft_maximum(
             c["prefill_linear"] / (k["prefill_efficiency"] * power) * of("prefill_factor") * experts,
             c["prefill_weights"] / k["weights_efficiency"],
             power=_SOFT,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core.messages import message
@@ -93,14 +94,25 @@ _PASS_TOKENS = 8192.0  # of prompts that engines read in one pass by default
 _MAX_SEQUENCES = 2048.0
 
 
+class _Question(NamedTuple):
+    """A row that is asked for, with what its words mean."""
+
+    query: PublishedQuery
+    model: LanguageModel
+    spec: AcceleratorSpec
+    engine: Engine
+    numbers: NumberFormat
+    layout: language.Layout
+
+
 def language_row(query: PublishedQuery, spec: AcceleratorSpec, *, layout: language.Layout | None = None) -> ModelRow:
     """The question's columns and groups, on ``layout`` or as the row states it; raises ``NotPredictable`` with the reason."""
     is_energy, aspect, model = _is_energy(query), _aspect(query), _model(query)
     engine = resolve_engine(query.software)
     numbers = number_format_of(query, model)
     layout = layout or published_layout(query, model, spec, engine=engine, numbers=numbers)
-    asked = "energy" if is_energy else aspect
-    columns = _columns(query, model, spec, engine=engine, numbers=numbers, layout=layout, aspect=asked)
+    one = _Question(query, model, spec, engine, numbers, layout)
+    columns = _columns(one, aspect="energy" if is_energy else aspect)
     # Bytes/s of one device = its weights x steps/s.
     read = language.reported_bytes(model, numbers) / layout.tensor if query.metric == "achieved_mem_bw" else 1.0
     offset = _units(query, output_len=columns["output_len"]) - math.log(read)
@@ -109,12 +121,11 @@ def language_row(query: PublishedQuery, spec: AcceleratorSpec, *, layout: langua
         offset += _watts(query, spec, output_len=columns["output_len"])
     track = "energy" if is_energy else "server_latency" if is_unloaded(query) else aspect
     caution = _caution(query, model, engine)
-    groups = _groups(query, model, spec, engine=engine, numbers=numbers, layout=layout, columns=columns, aspect=track)
     return ModelRow(
         form="language",
         track=f"{query.family}.{track}",
         columns=columns,
-        groups=groups,
+        groups=_groups(one, columns, aspect=track),
         shapes_constants=not is_energy and not is_unloaded(query) and LAYOUT_ASSUMED not in caution,
         sign=-1.0 if is_energy else 1.0,
         is_rate=aspect.endswith("rate"),
@@ -226,17 +237,9 @@ class _Load(Record):
     is_bounded: bool
 
 
-def _load(
-    query: PublishedQuery,
-    model: LanguageModel,
-    *,
-    engine: Engine,
-    layout: language.Layout,
-    tokens: float,
-    lengths: tuple[float, float],
-) -> _Load:
+def _load(one: _Question, *, tokens: float, lengths: tuple[float, float]) -> _Load:
     """The load of one batch, where a replica's cache holds ``tokens``; batches are as many as replicas and their stages."""
-    input_len, output_len = lengths
+    query, layout, (input_len, output_len) = one.query, one.layout, lengths
     streams = layout.replicas * layout.streams
     # The stages of a pipeline each have a part of the cache.
     own = tokens / layout.streams
@@ -251,73 +254,75 @@ def _load(
     return _Load(
         requested=requested,
         sequences=max(1.0, sequences),
-        seats=max(1.0, own / (input_len + output_len)) if engine.name in _RESERVING else room,
+        seats=max(1.0, own / (input_len + output_len)) if one.engine.name in _RESERVING else room,
         busy_streams=float(streams * busy),
-        slowest=language.imbalance(model, layout.streams) if busy >= 1 else 1.0,
+        slowest=language.imbalance(one.model, layout.streams) if busy >= 1 else 1.0,
         is_static=is_static,
         is_bounded=is_bounded,
     )
 
 
-def _columns(
-    query: PublishedQuery,
-    model: LanguageModel,
-    spec: AcceleratorSpec,
-    *,
-    engine: Engine,
-    numbers: NumberFormat,
-    layout: language.Layout,
-    aspect: str,
-) -> dict[str, float]:
+def _columns(one: _Question, *, aspect: str) -> dict[str, float]:
     """The terms of one decode step and one prefill, and how many sequences are in flight."""
+    query, model, spec, layout = one.query, one.model, one.spec, one.layout
     input_len, output_len = _lengths(query, model, aspect=aspect)
-    cache_bytes = language.cache_bytes_per_element(numbers, engine=engine.name, stated=query.words.get(CACHE_WORD))
     try:
-        tokens = language.cache_capacity_tokens(
-            model, spec, number_format=numbers, layout=layout, cache_bytes=cache_bytes, context=input_len + output_len / 2,
-            engine=engine.name,
-        )  # fmt: skip
-        load = _load(query, model, engine=engine, layout=layout, tokens=tokens, lengths=(input_len, output_len))
-        sequences = load.sequences
-        # Mean context over the steps of an answer.
-        context = input_len + output_len / 2
-        decode = language.decode_terms(
-            model, spec, number_format=numbers, layout=layout, sequences=sequences, context=context, cache_bytes=cache_bytes,
-            slowest=load.slowest,
-        )  # fmt: skip
-        ranks = layout.prefill_tensor if layout.is_disaggregated else layout.tensor
-        # Whole all-reduces: a prompt is read in one group of attention ranks (``attention_dp_exponent``).
-        readers = language.Layout(tensor=ranks, pipeline=layout.pipeline, context=layout.context)
-        prefill = language.prefill_terms(model, spec, number_format=numbers, layout=readers, length=input_len)
+        terms, load = _terms(one, lengths=(input_len, output_len))
     except LookupError as problem:
-        raise NotPredictable(message("no peak for {name} is known of the accelerator", name=numbers.name)) from problem
+        raise NotPredictable(message("no peak for {name} is known of the accelerator", name=one.numbers.name)) from problem
     link = links.link_class(spec, devices=_exchanging(layout))
     return {
-        **decode,
-        **prefill,
-        "input_len": input_len,
-        "output_len": output_len,
-        "replicas": load.busy_streams,
-        "prefill_replicas": float(layout.prefill_replicas),
-        "waiting": max(1.0, load.requested / sequences) if load.is_bounded else 1.0,
-        "is_offline": float(not load.is_static and not load.is_bounded),
+        **terms,
+        **_flight(load),
         # The median gap between tokens is one without a prompt in it, as in a static batch.
         "is_static": float(load.is_static or query.metric.startswith("itl")),
+        "input_len": input_len,
+        "output_len": output_len,
+        "prefill_replicas": float(layout.prefill_replicas),
         "is_disaggregated": float(layout.is_disaggregated),
         # One device has no link: its index is unused, as its collectives and bytes are 0.
         "link": float(links.LINKS.index(link)) if link in links.LINKS else 0.0,
-        "looks_seldom": float(engine.name == "sglang" and _architecture(spec) == "Blackwell"),
+        "looks_seldom": float(one.engine.name == "sglang" and _architecture(spec) == "Blackwell"),
         "latent_layers": float(model.num_kv_layers if model.has_latent_attention else 0),
         "attention_ranks": float(layout.prefill_attention if layout.is_disaggregated else layout.attention_replicas),
         "prompts_a_pass": _PASS_TOKENS / input_len,
         "power_share": language.power_share(spec),
-        "requested": load.requested if load.is_bounded else sequences,
-        "room": load.seats,
-        "engine": float(ENGINES.index(engine.name) if engine.name in ENGINES else len(ENGINES) - 1),
+        "engine": float(ENGINES.index(one.engine.name) if one.engine.name in ENGINES else len(ENGINES) - 1),
         "bandwidth": spec.memory_bandwidth_bytes_per_s,
         # Idle watts over TDP; 0.10 to 0.16 of the parts that have both in the catalogue.
         "idle_share": min(1.0, spec.idle_w / spec.tdp_w) if spec.idle_w and spec.tdp_w else 0.13,
         "aspect": float(QUANTITIES.index("request" if query.metric in _OF_ONE_REQUEST else aspect)),
+    }
+
+
+def _terms(one: _Question, *, lengths: tuple[float, float]) -> tuple[dict[str, float], _Load]:
+    """Seconds at peak of one decode step and one prefill, and the load; raises ``LookupError`` without a peak of the format."""
+    model, spec, numbers, layout, (input_len, output_len) = one.model, one.spec, one.numbers, one.layout, lengths
+    cache_bytes = language.cache_bytes_per_element(numbers, engine=one.engine.name, stated=one.query.words.get(CACHE_WORD))
+    # Mean context over the steps of an answer.
+    context = input_len + output_len / 2
+    tokens = language.cache_capacity_tokens(
+        model, spec, number_format=numbers, layout=layout, cache_bytes=cache_bytes, context=context, engine=one.engine.name
+    )
+    load = _load(one, tokens=tokens, lengths=lengths)
+    decode = language.decode_terms(
+        model, spec, number_format=numbers, layout=layout, sequences=load.sequences, context=context, cache_bytes=cache_bytes,
+        slowest=load.slowest,
+    )  # fmt: skip
+    ranks = layout.prefill_tensor if layout.is_disaggregated else layout.tensor
+    # Whole all-reduces: a prompt is read in one group of attention ranks (``attention_dp_exponent``).
+    readers = language.Layout(tensor=ranks, pipeline=layout.pipeline, context=layout.context)
+    return {**decode, **language.prefill_terms(model, spec, number_format=numbers, layout=readers, length=input_len)}, load
+
+
+def _flight(load: _Load) -> dict[str, float]:
+    """The columns of the requests that are under way and wait."""
+    return {
+        "replicas": load.busy_streams,
+        "waiting": max(1.0, load.requested / load.sequences) if load.is_bounded else 1.0,
+        "is_offline": float(not load.is_static and not load.is_bounded),
+        "requested": load.requested if load.is_bounded else load.sequences,
+        "room": load.seats,
     }
 
 
@@ -340,18 +345,9 @@ QUANTITIES = ("tpot", "ttft", "rate", "latency", "request", "decode_rate", "pref
 """What the closed form can compute; the column ``aspect`` is an index into it."""
 
 
-def _groups(
-    query: PublishedQuery,
-    model: LanguageModel,
-    spec: AcceleratorSpec,
-    *,
-    engine: Engine,
-    numbers: NumberFormat,
-    layout: language.Layout,
-    columns: Mapping[str, float],
-    aspect: str,
-) -> dict[str, str]:
+def _groups(one: _Question, columns: Mapping[str, float], *, aspect: str) -> dict[str, str]:
     """Level -> group; the levels' spreads are in ``calibration.SPREADS``."""
+    query, model, spec, engine, numbers, layout = one
     scenario = query.words.get("scenario", "").lower() if is_unloaded(query) else ""
     mode = scenario or (
         "disaggregated"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core.errors import UnknownNameError, UsageError
@@ -32,38 +33,36 @@ _LORA_LAUNCHES = 0.5
 """Kernels that adapters add to a layer, over its own: a shrink and an expand for each group of projections (assumed)."""
 
 
-def optioned(
-    row: ModelRow, options: EngineOptions, *, model: LanguageModel, spec: AcceleratorSpec, numbers: NumberFormat, layout: Layout
-) -> ModelRow:
+class Ranks(NamedTuple):
+    """The ranks that run a model: their accelerator, the model's number format, and its layout over them."""
+
+    # A NamedTuple: made for each of the thousands of rows of a plan, where a validating record would cost as much as the row.
+    model: LanguageModel
+    spec: AcceleratorSpec
+    numbers: NumberFormat
+    layout: Layout
+
+
+def optioned(row: ModelRow, options: EngineOptions, *, on: Ranks) -> ModelRow:
     """Return the row with the work that the options leave; times a token and rates count the tokens that a step gives."""
-    columns = optioned_columns(row.columns, options, model=model, spec=spec, numbers=numbers, layout=layout)
+    columns = optioned_columns(row.columns, options, on=on)
     # The form computes steps: a step gives several tokens, so that a token takes less and a rate is more.
     aspect, tokens = row.track.rpartition(".")[2], math.log(options.tokens_a_step)
     shift = tokens if aspect == "tpot" else -tokens if row.is_rate else 0.0
     return row.model_copy(update={"columns": columns, "offset": row.offset + shift})
 
 
-def optioned_columns(
-    columns: Mapping[str, float],
-    options: EngineOptions,
-    *,
-    model: LanguageModel,
-    spec: AcceleratorSpec,
-    numbers: NumberFormat,
-    layout: Layout,
-) -> dict[str, float]:
+def optioned_columns(columns: Mapping[str, float], options: EngineOptions, *, on: Ranks) -> dict[str, float]:
     """Return the columns of a row with the work that the options leave."""
-    found = _prompts(columns, options, model=model, spec=spec, layout=layout)
+    found = _prompts(columns, options, on=on)
     if options.lora_adapters:
-        found = _adapted(found, options, model=model, spec=spec, layout=layout)
+        found = _adapted(found, options, on=on)
     if options.draft is None:
         return found
-    return _speculating(found, options, model=model, spec=spec, numbers=numbers, layout=layout)
+    return _speculating(found, options, on=on)
 
 
-def _prompts(
-    columns: Mapping[str, float], options: EngineOptions, *, model: LanguageModel, spec: AcceleratorSpec, layout: Layout
-) -> dict[str, float]:
+def _prompts(columns: Mapping[str, float], options: EngineOptions, *, on: Ranks) -> dict[str, float]:
     """Only what is not in the cache is read; with each chunk the weights are read again, and what the cache has of the prompt."""
     share, length = options.read_share, columns["input_len"]
     count = chunks(length, options)
@@ -72,8 +71,8 @@ def _prompts(
     again = 0.0
     if count > 1:
         # On average half of the prompt lies before a chunk.
-        kept = model.kv_elements_per_token * cached_bytes(options, 2.0) * length / 2 / layout.tensor
-        again = (count - 1) * kept / spec.memory_bandwidth_bytes_per_s
+        kept = on.model.kv_elements_per_token * cached_bytes(options, 2.0) * length / 2 / on.layout.tensor
+        again = (count - 1) * kept / on.spec.memory_bandwidth_bytes_per_s
     whole = columns["prompts_a_pass"] if options.chunk_tokens is None else options.chunk_tokens / length
     return {
         **columns,
@@ -85,36 +84,26 @@ def _prompts(
     }
 
 
-def _adapted(
-    columns: Mapping[str, float], options: EngineOptions, *, model: LanguageModel, spec: AcceleratorSpec, layout: Layout
-) -> dict[str, float]:
+def _adapted(columns: Mapping[str, float], options: EngineOptions, *, on: Ranks) -> dict[str, float]:
     """Adapters of the batch are read in 16 bits, multiplied for each token, and launched for every layer."""
-    params, sequences = adapter_params(model, rank=options.lora_rank), columns["sequences"]
-    read = adapters_in_use(options.lora_adapters, sequences=sequences) * 2.0 * params / layout.tensor
-    share = 1.0 + params / model.active_params
+    params, sequences = adapter_params(on.model, rank=options.lora_rank), columns["sequences"]
+    read = adapters_in_use(options.lora_adapters, sequences=sequences) * 2.0 * params / on.layout.tensor
+    share = 1.0 + params / on.model.active_params
     return {
         **columns,
         "decode_linear": columns["decode_linear"] * share,
-        "decode_weights": columns["decode_weights"] + read / spec.memory_bandwidth_bytes_per_s,
+        "decode_weights": columns["decode_weights"] + read / on.spec.memory_bandwidth_bytes_per_s,
         "prefill_linear": columns["prefill_linear"] * share,
         "layers": columns["layers"] * (1.0 + _LORA_LAUNCHES),
     }
 
 
-def _speculating(
-    columns: Mapping[str, float],
-    options: EngineOptions,
-    *,
-    model: LanguageModel,
-    spec: AcceleratorSpec,
-    numbers: NumberFormat,
-    layout: Layout,
-) -> dict[str, float]:
+def _speculating(columns: Mapping[str, float], options: EngineOptions, *, on: Ranks) -> dict[str, float]:
     """A step that verifies ``draft_tokens`` and one more of each sequence, and the steps of the draft before it."""
     count, sequences = options.draft_tokens, columns["sequences"]
     verified = count + 1
-    read = model.read_params(sequences * verified) / model.read_params(sequences)
-    linear_s, weights_s, cache_s, layers = _draft(columns, options, model=model, spec=spec, numbers=numbers, layout=layout)
+    read = on.model.read_params(sequences * verified) / on.model.read_params(sequences)
+    linear_s, weights_s, cache_s, layers = _draft(columns, options, on=on)
     # A draft's layers exchange and start as those of the model do.
     drafted = count * layers / max(columns["layers"], 1.0)
     return {
@@ -131,33 +120,25 @@ def _speculating(
     }
 
 
-def _draft(
-    columns: Mapping[str, float],
-    options: EngineOptions,
-    *,
-    model: LanguageModel,
-    spec: AcceleratorSpec,
-    numbers: NumberFormat,
-    layout: Layout,
-) -> tuple[float, float, float, float]:
+def _draft(columns: Mapping[str, float], options: EngineOptions, *, on: Ranks) -> tuple[float, float, float, float]:
     """Seconds at peak of products, weights and cache of one drafted token of each sequence, and the draft's layers."""
     if options.draft == "ngram":
         return 0.0, 0.0, 0.0, 0.0
     sequences = columns["sequences"]
     if options.draft in OWN_DRAFTS:
         # A layer of the model's own with its output head; what it adds to a layer is small.
-        head, share = float(model.vocab_size * model.hidden_size), 1.0 / model.num_layers
-        active = (model.active_params - head) * share + head
-        read = (model.read_params(sequences) - head) * share + head
+        head, share = float(on.model.vocab_size * on.model.hidden_size), 1.0 / on.model.num_layers
+        active = (on.model.active_params - head) * share + head
+        read = (on.model.read_params(sequences) - head) * share + head
         cache_s, layers = columns["decode_cache"] * share, 1.0
     else:
-        draft = draft_model(options, model=model)
+        draft = draft_model(options, model=on.model)
         active, read, layers = draft.active_params, draft.read_params(sequences), float(draft.num_layers)
-        kept = draft.kv_elements_per_token / max(model.kv_elements_per_token, 1.0)
+        kept = draft.kv_elements_per_token / max(on.model.kv_elements_per_token, 1.0)
         cache_s = columns["decode_cache"] * kept
-    peak, _ = peak_flops(spec, numbers)
-    linear_s = 2.0 * active * sequences / layout.tensor / peak
-    weights_s = read * numbers.weight_bytes / layout.tensor / spec.memory_bandwidth_bytes_per_s
+    peak, _ = peak_flops(on.spec, on.numbers)
+    linear_s = 2.0 * active * sequences / on.layout.tensor / peak
+    weights_s = read * on.numbers.weight_bytes / on.layout.tensor / on.spec.memory_bandwidth_bytes_per_s
     return linear_s, weights_s, cache_s, layers
 
 

@@ -64,7 +64,7 @@ def log_quantity(c: Columns, k: Mapping[str, float]) -> Floats:
     the seconds of a bound."""
 
     def of(prefix: str) -> Floats:
-        return _by(c["family"], step_rows.FAMILIES, prefix, k)
+        return constant_of_each(c["family"], step_rows.FAMILIES, prefix, k)
 
     total, busy = seconds(c, k)
     # Of the time that is not busy the device waits for its host, with its clocks up.
@@ -81,15 +81,16 @@ def seconds(c: Columns, k: Mapping[str, float]) -> tuple[Floats, Floats]:
     """Seconds of one step and those in which the device is busy, of the shape of the columns, ``[rows]``."""
 
     def of(prefix: str) -> Floats:
-        return _by(c["family"], step_rows.FAMILIES, prefix, k)
+        return constant_of_each(c["family"], step_rows.FAMILIES, prefix, k)
 
     speed = c["power_share"] ** of("power_exponent")
     compute, memory = of("compute_efficiency") * speed, of("memory_efficiency")
     moved = c["memory"] + of("unfused") * c["pointwise"]
-    main = _soft_maximum(c["compute"] / compute, moved / memory, power=_STEP_SOFT) + c["vector"] * of("vector_share") / speed
-    decoder = _soft_maximum(c["decoder_compute"] / compute, c["decoder_memory"] / memory, power=_DECODER_SOFT)
+    main = soft_maximum(c["compute"] / compute, moved / memory, power=_STEP_SOFT) + c["vector"] * of("vector_share") / speed
+    decoder = soft_maximum(c["decoder_compute"] / compute, c["decoder_memory"] / memory, power=_DECODER_SOFT)
     busy = main + decoder
-    launch_s = _by(c["engine"], step_rows.ENGINES, "launch_s", k) * (REFERENCE_BANDWIDTH / c["bandwidth"]) ** of("launch_exponent")
+    slower = (REFERENCE_BANDWIDTH / c["bandwidth"]) ** of("launch_exponent")
+    launch_s = constant_of_each(c["engine"], step_rows.ENGINES, "launch_s", k) * slower
     launches = c["depth"] * launch_s
     # Launches hide behind a busy device (root of squares), 30 % of them never do; 0.5 and 0.3 are fixed, not fitted.
     total = (
@@ -108,11 +109,13 @@ def roofline_log(c: Columns) -> Floats:
     return logs
 
 
-def _by(index: Floats, names: Sequence[str], prefix: str, constants: Mapping[str, float]) -> Floats:
+def constant_of_each(index: Floats, names: Sequence[str], prefix: str, constants: Mapping[str, float]) -> Floats:
+    """Return each row's own constant: ``index`` holds its engine's or family's place in ``names``."""
     values: Floats = np.array([constants[f"{prefix}.{name}"] for name in names])[index.astype(int)]
     return values
 
 
-def _soft_maximum(first: Floats, second: Floats, *, power: float) -> Floats:
+def soft_maximum(first: Floats, second: Floats, *, power: float) -> Floats:
+    """Return the ``power``-norm of two times: their maximum where they overlap wholly, more where they are about equal."""
     total: Floats = (first**power + second**power) ** (1 / power)
     return total

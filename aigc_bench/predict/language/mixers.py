@@ -12,27 +12,19 @@ from types import MappingProxyType
 
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
-from aigc_bench.core.records import Record
 from aigc_bench.predict.language.configuration import Configuration
 from aigc_bench.predict.language.layer_kinds import BOTH, COMPRESSED, HEAVILY, LINEAR, NONE, WINDOWED
 from aigc_bench.predict.language.traits import Traits
+from aigc_bench.predict.published.language_models import Mixing
 
 _STATE_FLOPS = 4.0
 """FLOPs for one element of a state and token: a multiply-add that updates it, and one that reads it."""
 
 
-class Mixer(Record):
-    """One layer's mixer. ``kv_elements`` are kept for each token, ``state_elements`` for each sequence."""
+class Mixer(Mixing):
+    """One layer's mixer with its parameters."""
 
     params: int = 0
-    kv_elements: int = 0
-    state_elements: int = 0
-    seen_flops: float = 0.0
-    pair_flops: float = 0.0
-    state_flops: float = 0.0
-    chosen: int = 0
-    index_elements: int = 0
-    index_flops: float = 0.0
 
 
 def mixer(c: Configuration, traits: Traits, kind: str) -> Mixer:

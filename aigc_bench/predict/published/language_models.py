@@ -20,20 +20,18 @@ from pydantic import Field
 from aigc_bench.core.records import Record
 
 
-class LayerGroup(Record):
-    """Equal layers of a model: what they keep, and what attending costs, for one layer.
+class Mixing(Record):
+    """What the mixer of one layer keeps, and what attending costs.
 
-    A token leaves ``kv_elements`` in the cache, of which a later one sees those of the last ``window`` tokens (0: of all).
-    ``state_elements`` are kept for each sequence whatever its length. FLOPs of attention itself: ``seen_flops`` for a decoded token
-    and each token that it sees, ``pair_flops`` for each (query, key) pair of a prompt, ``state_flops`` for each token.
+    A token leaves ``kv_elements`` in the cache; ``state_elements`` are kept for each sequence whatever its length. FLOPs of
+    attention itself: ``seen_flops`` for a decoded token and each token that it sees, ``pair_flops`` for each (query, key) pair of a
+    prompt, ``state_flops`` for each token.
 
     Sparse attention reads no more than ``chosen`` of the tokens that it sees (0: all of them). An indexer chooses them: it keeps
     ``index_elements`` of each token and spends ``index_flops`` on each token that is seen.
     """
 
-    count: int = Field(gt=0)
     kv_elements: int = 0
-    window: int = 0
     state_elements: int = 0
     seen_flops: float = 0.0
     pair_flops: float = 0.0
@@ -41,6 +39,13 @@ class LayerGroup(Record):
     chosen: int = 0
     index_elements: int = 0
     index_flops: float = 0.0
+
+
+class LayerGroup(Mixing):
+    """``count`` equal layers of a model: a token sees the last ``window`` tokens (0: all of them)."""
+
+    count: int = Field(gt=0)
+    window: int = 0
     has_experts: bool = False
 
     def seen(self, context: float) -> float:

@@ -40,7 +40,7 @@ from aigc_bench.predict.closed_form.engine_options import EngineOptions, cached_
 from aigc_bench.predict.closed_form.language import Layout
 from aigc_bench.predict.closed_form.language_rows import CACHE_WORD, ENGINES, language_row, number_format_of
 from aigc_bench.predict.closed_form.layouts import words_of
-from aigc_bench.predict.closed_form.optioned_rows import held_besides, moved_s, optioned
+from aigc_bench.predict.closed_form.optioned_rows import Ranks, held_besides, moved_s, optioned
 from aigc_bench.predict.fitting.calibration import DEVICE_LEVELS, Calibration
 from aigc_bench.predict.fitting.effects import total_effects
 from aigc_bench.predict.fitting.grades import closed_form_grade
@@ -211,7 +211,7 @@ class _Question(Record):
         left = self.options.model_copy(update={"prefix_hit_rate": 0.0, "chunk_tokens": None})
         model, numbers = _model_of(self)
         plain = language_row(changed, spec, layout=self.layout)
-        return optioned(plain, left, model=model, spec=spec, numbers=numbers, layout=self.layout)
+        return optioned(plain, left, on=Ranks(model, spec, numbers, self.layout))
 
 
 class DoesNotFitError(UsageError):

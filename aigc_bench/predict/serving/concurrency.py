@@ -18,7 +18,7 @@ from aigc_bench.predict.closed_form.columns import ModelRow, log2_bin
 from aigc_bench.predict.closed_form.engine_options import EngineOptions, cached_bytes
 from aigc_bench.predict.closed_form.language import Layout
 from aigc_bench.predict.closed_form.language_rows import CACHE_WORD, QUANTITIES, format_as_served, language_row
-from aigc_bench.predict.closed_form.optioned_rows import apart, held_besides, moved_s, optioned, optioned_columns
+from aigc_bench.predict.closed_form.optioned_rows import Ranks, apart, held_besides, moved_s, optioned, optioned_columns
 from aigc_bench.predict.fitting.calibration import Calibration
 from aigc_bench.predict.fitting.effects import Floats
 from aigc_bench.predict.published.language_models import LanguageModel
@@ -63,6 +63,11 @@ class Setting:
         return format_as_served(self.model, self.precision)
 
     @property
+    def on(self) -> Ranks:
+        """Return the ranks of one replica."""
+        return Ranks(self.model, self.spec, self.numbers, self.layout)
+
+    @property
     def cache_width(self) -> float:
         """Return bytes of a cached element: as the options state, else what plans count with this format."""
         return cached_bytes(self.options, language.cache_bytes_per_element(self.numbers, engine=self.engine))
@@ -72,7 +77,7 @@ class Setting:
         plain = self.plain_row(metric, sequences=sequences)
         if self.options == EngineOptions():
             return plain
-        return optioned(plain, self.options, model=self.model, spec=self.spec, numbers=self.numbers, layout=self.layout)
+        return optioned(plain, self.options, on=self.on)
 
     def plain_row(self, metric: str, *, sequences: float) -> ModelRow:
         """Return the question's row on this layout, without the options' work."""
@@ -194,9 +199,9 @@ def _with_options(columns: Mapping[str, Floats], settings: Sequence[Setting]) ->
     # [settings, sequences, columns]
     found = np.stack([np.broadcast_to(columns[name], columns["sequences"].shape) for name in names], axis=-1).astype(float)
     for row, one in enumerate(settings):
+        on = one.on
         for at, cell in enumerate(found[row].tolist()):
-            given = dict(zip(names, cell, strict=True))
-            left = optioned_columns(given, one.options, model=one.model, spec=one.spec, numbers=one.numbers, layout=one.layout)
+            left = optioned_columns(dict(zip(names, cell, strict=True)), one.options, on=on)
             found[row, at] = [left[name] for name in names]
     return {name: found[..., index] for index, name in enumerate(names)}
 

@@ -1,7 +1,7 @@
 """The service level of a case on an accelerator: from names to a server model, and from there to latencies and rates.
 
     model = ServiceModel(catalogue)
-    servers, cautions = model.servers(case, spec, traffic=traffic, parallel={"tp": 4})
+    servers, cautions = model.servers(case, spec, traffic=traffic, serving=Serving(parallel={"tp": 4}))
     level = service_level(servers, traffic, slo=Slo(ttft_s=0.5, tpot_s=0.05))
     level.figures["ttft_p99"]        # Estimate, low <= value <= high
     level.highest_rate               # Estimate in requests/s, None without an SLO
@@ -25,7 +25,7 @@ from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Estimate, Record
 from aigc_bench.predict.closed_form.columns import NotPredictable, uncalibrated
-from aigc_bench.predict.closed_form.engine_options import EngineOptions, cached_bytes, refuse_options
+from aigc_bench.predict.closed_form.engine_options import EngineOptions, Serving, cached_bytes, refuse_options
 from aigc_bench.predict.closed_form.language import Layout, default_cache_bytes
 from aigc_bench.predict.closed_form.language_rows import number_format_of
 from aigc_bench.predict.closed_form.layouts import possible_layouts, ranks_of
@@ -50,6 +50,9 @@ PRECISION = 0.02
 """Relative precision of the highest rate."""
 
 
+_AS_STATED = Serving()
+
+
 class ServiceLevel(Record):
     """What a service gives under a load. ``figures`` by metric id (``ttft_p99``, ``goodput``, ``littles_law_error`` ...)."""
 
@@ -71,95 +74,72 @@ class ServiceModel:
         spec: AcceleratorSpec,
         *,
         traffic: Traffic,
-        parallel: Mapping[str, int] | None = None,
-        precision: str | None = None,
+        serving: Serving = _AS_STATED,
         max_batch: int | None = None,
-        options: EngineOptions | None = None,
     ) -> tuple[Servers, tuple[str, ...]]:
         """The case as a server, with its interval, and codes of what was assumed.
 
         Of the traffic only the mean lengths are used, and not the case's batch size: ``max_batch`` bounds the requests in flight
         of a replica (the size of a batch for families that are not language models, there 1 by default). All devices of the case
-        serve; ``parallel`` spreads a model over them, without it the fewest that hold it are a replica (``layouts``).
-        ``options`` are those of a serving engine. Raises
-        ``UsageError`` in one line where it cannot be served.
+        serve, in replicas of ``serving.parallel``. Raises ``UsageError`` in one line where it cannot be served.
         """
-        lengths, chosen = mean_lengths(traffic), options or EngineOptions()
+        lengths = mean_lengths(traffic)
         # The whole records as text: two specs of one id may differ.
-        key = "|".join(map(str, (case.model_dump_json(), spec.model_dump_json(), lengths, parallel, precision, max_batch, chosen)))
+        key = "|".join(map(str, (case.model_dump_json(), spec.model_dump_json(), lengths, serving, max_batch)))
         if key not in self._known:
             # The scheduler makes the batches, not the case.
             batched = case.model_copy(update={"batch_size": max_batch or 1})
             if case.engine in SERVED and is_encoder(case):
-                refuse_options(chosen, case)
-                self._known[key] = self._encoder(batched, spec, parallel=parallel or {}, precision=precision, max_batch=max_batch)
+                refuse_options(serving.options, case)
+                self._known[key] = self._encoder(batched, spec, serving=serving, max_batch=max_batch)
             elif case.engine in SERVED:
-                query = _query(batched, spec, lengths=lengths, precision=precision)
-                self._known[key] = self._closed_form(
-                    query, spec, case=batched, parallel=parallel or {}, max_batch=max_batch, options=chosen
-                )
+                query = _query(batched, spec, lengths=lengths, precision=serving.precision)
+                self._known[key] = self._closed_form(query, spec, case=batched, serving=serving, max_batch=max_batch)
             else:
                 self._known[key] = self._traced(batched, spec, prompt_len=lengths[0], max_batch=max_batch)
         return self._known[key]
 
     def layouts(
-        self,
-        case: Case,
-        spec: AcceleratorSpec,
-        *,
-        traffic: Traffic,
-        parallel: Mapping[str, int] | None = None,
-        precision: str | None = None,
-        options: EngineOptions | None = None,
+        self, case: Case, spec: AcceleratorSpec, *, traffic: Traffic, serving: Serving = _AS_STATED
     ) -> list[Mapping[str, int]]:
         """Return the layouts of the case that hold a request, from the fewest ranks a replica, as ranks for ``servers``.
 
         One for torch's engines and encoders, and the widest where none fits.
         """
-        stated = parallel or {}
         if case.engine not in SERVED or is_encoder(case):
-            return [stated]
-        query = _query(case, spec, lengths=mean_lengths(traffic), precision=precision)
+            return [serving.parallel]
+        query = _query(case, spec, lengths=mean_lengths(traffic), precision=serving.precision)
         usable_bytes = self._catalogue.usable_memory(spec).value
-        chosen = options or EngineOptions()
-        _refuse_apart(chosen)
-        found = _fitting(query, spec, parallel=stated, usable_bytes=usable_bytes, options=chosen)
-        return [ranks_of(layout) for layout in found]
+        _refuse_apart(serving.options)
+        return [ranks_of(layout) for layout in _fitting(query, spec, serving=serving, usable_bytes=usable_bytes)]
 
     def _closed_form(
-        self,
-        query: PublishedQuery,
-        spec: AcceleratorSpec,
-        *,
-        case: Case,
-        parallel: Mapping[str, int],
-        max_batch: int | None,
-        options: EngineOptions,
+        self, query: PublishedQuery, spec: AcceleratorSpec, *, case: Case, serving: Serving, max_batch: int | None
     ) -> tuple[Servers, tuple[str, ...]]:
         usable = self._catalogue.usable_memory(spec)
-        found = list(_fitting(query, spec, parallel=parallel, usable_bytes=usable.value, options=options))
+        layouts = list(_fitting(query, spec, serving=serving, usable_bytes=usable.value))
         try:
             return closed_form_server(
                 query,
                 spec,
-                layout=found[0],
+                layout=layouts[0],
                 usable=usable,
                 calibration=self._calibration,
                 max_num_seqs=max_batch,
-                options=options,
+                options=serving.options,
             )
         except NotPredictable as problem:
             raise uncalibrated(problem, case=case, spec=spec) from None
 
     def _encoder(
-        self, case: Case, spec: AcceleratorSpec, *, parallel: Mapping[str, int], precision: str | None, max_batch: int | None
+        self, case: Case, spec: AcceleratorSpec, *, serving: Serving, max_batch: int | None
     ) -> tuple[Servers, tuple[str, ...]]:
         try:
             return encoder_server(
                 case,
                 spec,
-                parallel=parallel,
-                precision=precision or case.precision,
+                parallel=serving.parallel,
+                precision=serving.precision or case.precision,
                 max_batch=max_batch,
                 calibration=self._calibration,
             )
@@ -219,18 +199,16 @@ def _refuse_apart(options: EngineOptions) -> None:
         )
 
 
-def _fitting(
-    query: PublishedQuery, spec: AcceleratorSpec, *, parallel: Mapping[str, int], usable_bytes: float, options: EngineOptions
-) -> Iterator[Layout]:
+def _fitting(query: PublishedQuery, spec: AcceleratorSpec, *, serving: Serving, usable_bytes: float) -> Iterator[Layout]:
     """Yield the layouts in which a request of the mean length fits next to the weights; the widest where it fits in none."""
-    model = query.language
+    model, options = query.language, serving.options
     assert model is not None, "a case has the description of its model"
     refuse_missing_layers(options, model=model)
     engine, numbers = resolve_engine(query.software).name, number_format_of(query, model)
     refuse_unsupported_part(engine, spec)
     refuse_lacking_format(numbers, spec)
     tokens = (query.input_len or 1.0) + (query.output_len or 1.0)
-    possible = list(possible_layouts(model, spec, engine=engine, devices=query.gpu_count, ranks=parallel))
+    possible = list(possible_layouts(model, spec, engine=engine, devices=query.gpu_count, ranks=serving.parallel))
 
     def fits(layout: Layout) -> bool:
         width = cached_bytes(options, default_cache_bytes(numbers, engine=engine))

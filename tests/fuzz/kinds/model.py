@@ -120,9 +120,12 @@ def make_other(draw: random.Random) -> Files:
 def read(folder: Path) -> None:
     """Read the model and make its cases, as ``run --model`` does before it starts."""
     from aigc_bench.core.records import dump
-    from aigc_bench.measure.own_profile import own_profile
+    from aigc_bench.measure.own_profile import OwnCases, profile_of
 
-    profile = own_profile(folder / FOLDER, system=_machine(), modes=("infer", "train"))
+    cases = OwnCases(
+        modes=("infer", "train"), batch_sizes=(1,), engines=("torch-eager",), precision=None, settings={}, changes=None
+    )
+    profile = profile_of(folder / FOLDER, cases, system=_machine())
     json.dumps([dump(case) for case in profile.cases], allow_nan=False)
     assert profile.hash and all(case.id for case in profile.cases), "what names them"
 

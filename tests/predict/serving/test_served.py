@@ -15,6 +15,7 @@ from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.cli import main
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import MetricRow
+from aigc_bench.predict.closed_form.engine_options import Serving
 from aigc_bench.predict.closed_form.language_rows import language_row
 from aigc_bench.predict.fitting.calibration import shipped_calibration
 from aigc_bench.predict.fitting.predictions import estimate_rows
@@ -48,10 +49,16 @@ def chat(rate_per_s: float = 5.0, *, num_requests: int = 300, prompt: float = 70
 
 
 def llama(
-    spec: AcceleratorSpec = H100, *, engine: str = "vllm", devices: int = 1, preset: str = "llama-3.1-8b", **options: object
+    spec: AcceleratorSpec = H100,
+    *,
+    engine: str = "vllm",
+    devices: int = 1,
+    preset: str = "llama-3.1-8b",
+    parallel: dict[str, int] | None = None,
+    max_batch: int | None = None,
 ) -> ServerModel:
     case = case_of(Query(what=f"gpt/{preset}", engine=engine, devices=devices))
-    found = MODEL.servers(case, spec, traffic=chat(), **options)[0].likely  # type: ignore[arg-type]
+    found = MODEL.servers(case, spec, traffic=chat(), serving=Serving(parallel=parallel or {}), max_batch=max_batch)[0].likely
     assert isinstance(found, ServerModel)
     return found
 
