@@ -2,11 +2,9 @@
 
     total     capex x (1 - residual) + (opex + support) x (years - delivery) + bridge       over the life of the servers
     bridge    yearly cost of the cheapest accepted rent on demand / mean growth x delivery   capacity until then
-    equal at  unit price + (total of the other - total) / slope
-    slope     bought: units x ((1 - residual) + share of ancillary costs x annuity factor x (years - delivery))
-              rented: instances paid x hours of a year x (years - delivery)
 
 A purchase at the prices of the catalogue has no delivery time. A quote is a firm price: its interval is that of the exchange rate.
+What a quote is compared with is in ``options.compared_quotes``.
 """
 
 from __future__ import annotations
@@ -19,15 +17,16 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from aigc_bench.core.derivation import restated
-from aigc_bench.core.messages import message, plural
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.catalogue_search import HostSearch, newest_day, search_of
 from aigc_bench.plan.hardware.hosts import Host, allowed, host_of_cards, hosts, why_not_there
 from aigc_bench.plan.hardware.measured_runs import MeasuredMachine
 from aigc_bench.plan.money.offers import Offer, rents
-from aigc_bench.plan.money.ownership import annuity, residual_of_option
+from aigc_bench.plan.money.ownership import residual_of_option
 from aigc_bench.plan.options.assemble import Procurement, ranked
+from aigc_bench.plan.options.compared_quotes import PricedQuote, compared, slope_of, weeks_of
 from aigc_bench.plan.options.procurement import OF_A_FORM, in_instances, no_cluster, procurements_of, unwanted
 from aigc_bench.plan.options.wording import describe
 from aigc_bench.plan.records.demand import Finance
@@ -44,9 +43,6 @@ if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
 
 TOTAL = message("capex x (1 - residual) + (opex + support) x (years - delivery) + bridge")
-SAME = 0.005
-"""Relative difference of two costs that is printed as none."""
-WEEKS_PER_YEAR = 365.25 / 7
 
 
 def with_quotes(
@@ -60,22 +56,7 @@ def with_quotes(
     # The rent is of the mean year of the horizon, the bridge carries today's load.
     bridge = _bridge(plan, grown_by=grown(plan.demand.growth)[1].value)
     priced = [_priced(quote, search, bridge=bridge) for quote in plan.demand.quotes]
-    return plan.model_copy(update={"quotes": tuple(_compared(one, priced, plan) for one in priced)})
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Priced:
-    """A quote's row before it is compared; ``slope`` is the change of its total in USD for one of its unit price."""
-
-    row: QuotedPlan
-    slope: float = 0.0
-    saved_per_year: float = 0.0
-    """USD of total that a year less of delivery saves."""
-
-    @property
-    def total(self) -> float | None:
-        """Return the total in USD of an accepted quote."""
-        return self.row.total_usd.value if self.row.accepted and self.row.total_usd is not None else None
+    return plan.model_copy(update={"quotes": tuple(compared(one, priced, plan) for one in priced)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +91,7 @@ def _bridge(plan: Plan, *, grown_by: float) -> _Bridge | None:
     return _Bridge(option=best, usd_per_year=scaled(running, 1 / grown_by))
 
 
-def _priced(quote: Quote, search: HostSearch, *, bridge: _Bridge | None) -> _Priced:
+def _priced(quote: Quote, search: HostSearch, *, bridge: _Bridge | None) -> PricedQuote:
     catalogue, day = search.models.catalogue, search.market.day
     spec = catalogue.accelerators[quote.accelerator]
     host = _host_of(quote, catalogue)
@@ -122,7 +103,7 @@ def _priced(quote: Quote, search: HostSearch, *, bridge: _Bridge | None) -> _Pri
     if not made:
         words = message("the performance model does not support {name} for every load of the demand", name=spec.name)
         row = QuotedPlan(quote=quote, what=_offered(quote), accepted=False, reasons=(*refusals, words), questions=questions)
-        return _Priced(row=row.model_copy(update=_of_market(market)))
+        return PricedQuote(row=row.model_copy(update=_of_market(market)))
     best = ranked(made)[0]
     option = with_probabilities(sampled_option(best, search.context), search.context)
     return _costed(quote, option, bridge=bridge, finance=search.demand.finance, market=market, questions=questions)
@@ -134,7 +115,7 @@ def _offered(quote: Quote) -> str:
 
 def _costed(
     quote: Quote, option: Option, *, bridge: _Bridge | None, finance: Finance, market: _Market | None, questions: Sequence[str]
-) -> _Priced:
+) -> PricedQuote:
     """Return the row of a quote with its total over the life."""
     waits = min(quote.delivery_years, finance.life_years)
     served = finance.life_years - waits
@@ -169,21 +150,11 @@ def _costed(
     )
     row = row.model_copy(update=_of_market(market))
     rate = running.value - (bridge.usd_per_year.value if bridge else 0.0)
-    return _Priced(row=row, slope=_slope(quote, option, finance=finance, served=served), saved_per_year=-rate)
+    return PricedQuote(row=row, slope=slope_of(quote, option, finance=finance), saved_per_year=-rate)
 
 
 def _of_market(market: _Market | None) -> dict[str, object]:
     return {} if market is None else {"market_usd": market.usd, "market": market.of}
-
-
-def _slope(quote: Quote, option: Option, *, finance: Finance, served: float) -> float:
-    """Return USD of total per USD of unit price, for the same number of units."""
-    if quote.is_rent:
-        rent = sum(line.usd_per_year.value for line in option.costs if line.key == "rent")
-        return rent / quote.unit_usd.value * served
-    left = finance.residual_share.value
-    yearly = annuity(1.0, rate=finance.discount_rate.value, years=finance.life_years, residual=left)
-    return option.num_servers * ((1 - left) + finance.adders_share.value * yearly * served)
 
 
 def _host_of(quote: Quote, catalogue: Catalogue) -> Host:
@@ -328,80 +299,3 @@ def _of_supply(quote: Quote, option: Option, *, waits: float, bridge: _Bridge | 
         )
     elif waits > 0:
         yield message("delivered after {after}, and no accepted rent on demand carries the load until then", after=after)
-
-
-def weeks_of(years: float) -> str:
-    """Return a time in whole weeks."""
-    return plural("{count} week", "{count} weeks", count=round(years * WEEKS_PER_YEAR))
-
-
-def _compared(one: _Priced, every: Sequence[_Priced], plan: Plan) -> QuotedPlan:
-    """Return the row with its ratios and what would change them."""
-    row, best = one.row, plan.recommended
-    updates: dict[str, object] = {}
-    if row.market_usd is not None:
-        updates["over_market"] = row.quote.unit_usd.value / row.market_usd.value - 1
-    others = [other for other in every if other is not one and other.total is not None]
-    rival = min(others, key=lambda other: other.total or 0.0, default=None)
-    total, changes = row.total_usd, list[str]()
-    if total is not None and total.value > 0:
-        if best is not None and best.tco_usd.value > 0:
-            updates["over_recommended"] = total.value / best.tco_usd.value - 1
-            updates["equal_price"] = _equal_price(one, best.tco_usd.value)
-            changes += _changes(one, best.tco_usd.value, of=message("the recommendation"))
-        if rival is not None and rival.total:
-            updates |= {"best": rival.row.quote.name, "over_best": total.value / rival.total - 1}
-            changes += _changes(one, rival.total, of=message("quote {name}", name=rival.row.quote.name))
-    return row.model_copy(update={**updates, "changes": tuple(changes)})
-
-
-def _equal_price(one: _Priced, target: float) -> float | None:
-    """Return the unit price in the quote's currency, with its tax, at which the total is ``target``; ``None`` where none is."""
-    quote, total = one.row.quote, one.row.total_usd
-    if total is None or one.slope <= 0:
-        return None
-    usd = quote.unit_usd.value + (target - total.value) / one.slope
-    return usd * (1 + quote.vat) / quote.usd_per_currency.value if usd > 0 else None
-
-
-def _changes(one: _Priced, target: float, *, of: str) -> Iterator[str]:
-    """Yield what would make the quote cost as much as something else."""
-    quote, total = one.row.quote, one.row.total_usd
-    assert total is not None, "only quotes with a total are compared"
-    above = total.value / target - 1
-    price = _equal_price(one, target)
-    if abs(above) < SAME:
-        yield message("it costs as much as {of}", of=of)
-    elif price is None:
-        yield message("no price makes it as cheap as {of}: running it costs more", of=of)
-    else:
-        at, change = _price(price, quote), _change(price, quote)
-        yield (
-            message("at {price} ({change}) it would cost as much as {of}", price=at, change=change, of=of)
-            if above > 0
-            else message("up to {price} ({change}) it costs less than {of}", price=at, change=change, of=of)
-        )
-    sooner = quote.delivery_years - (total.value - target) / one.saved_per_year if one.saved_per_year > 0 else -1.0
-    if above >= SAME and 0 <= sooner < quote.delivery_years:
-        yield message("delivered within {weeks} it would cost as much as {of}", weeks=weeks_of(sooner), of=of)
-
-
-def _price(price: float, quote: Quote) -> str:
-    """Return a unit price in the quote's currency, in words."""
-    unit = message("per instance-hour") if quote.is_rent else message("per server")
-    return message("{price} {unit}", price=f"{quote.currency} {money_digits(price)}", unit=unit)
-
-
-def _change(price: float, quote: Quote) -> str:
-    """Return how far a unit price is from the quote's own, in words."""
-    return relative(price / quote.price - 1, less=message("less"), more=message("more"))
-
-
-def money_digits(amount: float) -> str:
-    """Return an amount in its own currency: whole units from a thousand on, else cents."""
-    return f"{amount:,.0f}" if abs(amount) >= 1000 else f"{amount:,.2f}"
-
-
-def relative(share: float, *, less: str, more: str) -> str:
-    """Return a difference in whole per cent with the word for its direction: ``8 % less``."""
-    return message("{percent:.0f} % {word}", percent=100 * abs(share), word=less if share < 0 else more)

@@ -75,6 +75,8 @@ def _add_quote(trail: Trail, one: QuotedPlan, plan: Plan) -> None:
     for load, cost in one.usd_per_unit.items():
         title = message("cost per {unit}, {load} on {name}", unit=cost.unit.partition("/")[2], load=load, name=name)
         _add(trail, f"{at}.usd_per_unit.{load}", title, cost, at=at)
+    title = message("unit price at which {name} costs as much as the plan", name=name)
+    _add(trail, f"{at}.equal_price", title, one.derived.get("equal_price"), at=at)
     _add_ratios(trail, one, plan, at=at)
 
 

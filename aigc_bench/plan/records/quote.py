@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Literal
 
@@ -76,3 +77,5 @@ class QuotedPlan(Record):
     reasons: tuple[Sentence, ...] = ()
     questions: tuple[Sentence, ...] = ()
     changes: tuple[Sentence, ...] = ()
+    derived: Mapping[str, Estimate] = Field(default_factory=dict, exclude=True, repr=False)
+    """Plain numbers above with what they were computed from."""

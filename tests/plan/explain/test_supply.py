@@ -21,7 +21,16 @@ from tests.plan.test_owned_machines import plan as kept_plan
 EXAMPLES = Path(__file__).parents[3] / "examples"
 FILES = (EXAMPLES / "quotes" / "servers.toml", EXAMPLES / "quotes" / "rent.csv")
 FEW = ("h200_sxm_141gb", "b300_sxm_288gb", "l40s")
-OF_QUOTES = ("capex_usd", "opex_usd_per_year", "bridge_usd", "total_usd", "over_market", "over_recommended", "over_best")
+OF_QUOTES = (
+    "capex_usd",
+    "opex_usd_per_year",
+    "bridge_usd",
+    "total_usd",
+    "over_market",
+    "over_recommended",
+    "over_best",
+    "equal_price",
+)
 OF_FLEETS = ("running_usd_per_year", "resale_usd", "later_usd", "anew_usd")
 
 
@@ -61,6 +70,21 @@ def test_the_total_of_a_quote_follows_from_its_unit_price() -> None:
     for one in with_quotes().quotes:
         assert f"demand.quotes.{one.quote.name}.unit_usd" in trail.reach([f"quotes.{one.quote.name}.total_usd"])
     assert "residual" in explain(with_quotes(), "quotes.A-2231.total_usd")
+
+
+def test_the_equal_price_follows_from_the_total_of_the_plan_and_from_what_a_unit_adds() -> None:
+    plan = with_quotes()
+    trail, best = trail_of(plan), plan.recommended
+    assert best is not None
+    for one in plan.quotes:
+        key = f"quotes.{one.quote.name}"
+        # The whole formula by hand, from the numbers that the derivation names.
+        slope = trail[f"{key}.slope"].value.value
+        usd = one.quote.unit_usd.value + (best.tco_usd.value - trail[f"{key}.total_usd"].value.value) / slope
+        by_hand = usd * (1 + one.quote.vat) / one.quote.usd_per_currency.value
+        assert one.equal_price == pytest.approx(by_hand, rel=1e-12)
+        assert {f"{key}.slope", f"{key}.total_usd", f"options.{best.rank}.tco_usd"} <= set(trail[f"{key}.equal_price"].inputs)
+        check(trail, f"{key}.slope", slope)
 
 
 @pytest.mark.parametrize("name", OF_FLEETS)
