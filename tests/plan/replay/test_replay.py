@@ -18,7 +18,7 @@ from aigc_bench.plan.output.plan_view import plan_view
 from aigc_bench.plan.records.demand import Demand, Slo
 from aigc_bench.plan.records.machine import Capability
 from aigc_bench.plan.replay.jobs import WINDOWS, Night, replay_jobs
-from aigc_bench.plan.replay.services import ReplayedPeak, fewest, replay_service, replicas_that_hold
+from aigc_bench.plan.replay.services import NUM_DRAWS, ReplayedPeak, fewest, replay_service, replicas_that_hold
 from aigc_bench.predict.serving.batch_queue import BatchServer
 from aigc_bench.predict.serving.capacity import Servers
 from aigc_bench.predict.serving.step_time import StepTime
@@ -86,9 +86,28 @@ def peak(*, rate: float, replicas: int, slo_s: float = 10.0, percentile: float =
 
 def test_a_textbook_queue_is_replayed_with_its_known_result() -> None:
     """M/M/1: P(sojourn <= t) = 1 - exp(-(mu - lambda) t)."""
-    found = replay_service(peak(rate=0.5, replicas=1, slo_s=4.0, percentile=0.85))
+    found = replay_service(peak(rate=0.5, replicas=1, slo_s=4.0, percentile=0.8))
     assert found.simulated_share == pytest.approx(1 - math.exp(-0.5 * 4.0), abs=0.05)
     assert found.is_met
+
+
+def test_a_share_just_below_the_required_one_is_not_confirmed() -> None:
+    found = replay_service(peak(rate=0.5, replicas=1, slo_s=4.0, percentile=0.5)).simulated_share
+    assert found is not None
+    for missed in (1e-4, 3e-3):
+        service = replay_service(peak(rate=0.5, replicas=1, slo_s=4.0, percentile=found + missed))
+        assert not service.is_met and service.simulated_share == found
+
+
+def test_a_share_near_the_required_one_has_to_be_kept_with_other_requests_too() -> None:
+    alone = [
+        replay_service(peak(rate=0.5, replicas=1, slo_s=4.0, percentile=0.5, seed=seed)).simulated_share
+        for seed in range(NUM_DRAWS)
+    ]
+    first, least = alone[0], min(one for one in alone if one is not None)
+    assert first is not None
+    near = replay_service(peak(rate=0.5, replicas=1, slo_s=4.0, percentile=first - 1e-4))
+    assert near.simulated_share == least and near.is_met == (least >= first - 1e-4)
 
 
 def test_replicas_are_added_until_the_simulation_holds() -> None:
@@ -167,7 +186,7 @@ def test_a_plan_states_the_simulated_share_next_to_the_analytic_one(tmp_path: Pa
     service = best["replay"]["services"][0]
     assert service["method"] == "iteration-level simulation of continuous batching"
     assert service["gap"] == pytest.approx(service["simulated_share"] - service["analytic_share"])
-    assert best["replay"]["is_met"] and service["simulated_share"] >= 0.94
+    assert best["replay"]["is_met"] and service["simulated_share"] >= 0.95
     again = contract(plan_view(full_plan(chat(tmp_path, catalogue), catalogue=catalogue)))
     assert json.dumps(found, sort_keys=True) == json.dumps(again, sort_keys=True)
 
@@ -189,7 +208,7 @@ def test_simulated_attainment_of_recommended_options_holds_over_seeded_demands(t
         )
         best = full_plan(demand, catalogue=catalogue, accelerators=HANDFUL).recommended
         assert best is not None and best.replay is not None
-        short += any((one.simulated_share or 0.0) < one.asked_share - 0.01 for one in best.replay.services)
+        short += any((one.simulated_share or 0.0) < one.asked_share for one in best.replay.services)
     assert short == 0
 
 
