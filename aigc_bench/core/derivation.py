@@ -78,10 +78,41 @@ def number_of(row: MetricRow) -> Estimate | None:
     return number if isinstance(number, Estimate) else None
 
 
+# One set for all: pydantic copies it before it changes it.
+_FIELDS = set(Estimate.model_fields)
+
+
+def computed(
+    value: float,
+    low: float,
+    high: float,
+    unit: str,
+    basis: Basis,
+    source: str | None = None,
+    reasons: tuple[str, ...] = (),
+) -> Estimate:
+    """Return an Estimate of numbers that our own arithmetic made, without pydantic's look at each field.
+
+    That look is most of the cost of an addition, and a plan makes hundreds of thousands. What comes from a file is checked where
+    it is read, by ``Estimate(...)``.
+    """
+    made = object.__new__(Estimate)
+    # As pydantic fills a record; float() as it does, since counts are whole numbers and numpy's floats print otherwise.
+    fields = {
+        "value": float(value), "low": float(low), "high": float(high), "unit": unit, "basis": basis, "source": source,
+        "reasons": reasons,
+    }  # fmt: skip
+    object.__setattr__(made, "__dict__", fields)
+    object.__setattr__(made, "__pydantic_fields_set__", _FIELDS)
+    object.__setattr__(made, "__pydantic_extra__", None)
+    object.__setattr__(made, "__pydantic_private__", None)
+    return made
+
+
 def changed(number: Estimate, **changes: Any) -> Estimate:
     """Return the number with other fields; ``model_copy`` takes four times as long, and a plan makes tens of thousands."""
     # __dict__ holds a pydantic record's fields alone; slots stay behind, so the derivation is not copied.
-    return Estimate(**{**number.__dict__, **changes})
+    return computed(**{**number.__dict__, **changes})
 
 
 def restated(

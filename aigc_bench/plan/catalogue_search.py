@@ -15,15 +15,15 @@ from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING
 
+from aigc_bench.core.identity import Same
 from aigc_bench.core.messages import message
 from aigc_bench.plan.hardware.hosts import Host, allowed, hosts, is_announced, place_of, specs_of, why_not_sold
 from aigc_bench.plan.hardware.measured_runs import MeasuredMachine, best_measured
-from aigc_bench.plan.hardware.wall_watts import at_the_wall
 from aigc_bench.plan.joint_settings import JointSettings
 from aigc_bench.plan.options.api import api_options
-from aigc_bench.plan.options.assemble import Procurement, make_option, ranked
+from aigc_bench.plan.options.assemble import Procurement, is_like, least_usd, make_option, option_within, ranked
 from aigc_bench.plan.options.measured_options import Examined
-from aigc_bench.plan.options.mixed import combined
+from aigc_bench.plan.options.mixed import combined, worth_mixing
 from aigc_bench.plan.options.procurement import Market, best_of_each_term, no_cluster, procurements_of, unwanted
 from aigc_bench.plan.records.demand import Demand, Job, Service
 from aigc_bench.plan.records.machine import Capability, Load, Machine, Unplanned
@@ -34,21 +34,24 @@ from aigc_bench.plan.risk.safer import servers_more
 from aigc_bench.plan.risk.scenarios import NUM_SCENARIOS, ScenarioContext, drifts_from
 from aigc_bench.plan.search.candidates import Candidates
 from aigc_bench.plan.search.load_candidates import Models, candidates_for, capability_of
-from aigc_bench.plan.search.selection import SelectionTerms, cheapest_usd_per_year, choose
-from aigc_bench.plan.sizing.fleets import job_load, needed, service_load
-from aigc_bench.plan.stats.estimates import bounded
-from aigc_bench.predict.closed_form.wall_power import psu_efficiency
+from aigc_bench.plan.search.loads_on_hosts import beyond_autoscaling, loads_of, only, with_capabilities
+from aigc_bench.plan.search.selection import (
+    RankedSettings,
+    SelectionTerms,
+    cheapest_usd_per_year,
+    choose,
+    comparable,
+    settings_by_slack,
+    spare_of,
+)
 from aigc_bench.predict.fitting.calibration import shipped_calibration
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
     from aigc_bench.catalog.records import AcceleratorSpec
 
-ROUNDING = 1e-9
 MIXED_HOSTS = 12
 """Hosts that are examined for each part of a mixed option: those whose accelerators carry the load cheapest."""
-MIXED_SAVES = 0.1
-"""Minimum saving of each further kind of machine, to justify its spares, skills and contracts (assumed)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +79,6 @@ def examine_catalogue(
     on: date | None = None,
     accelerators: Sequence[str] = (),
     measured: Sequence[MeasuredMachine] = (),
-    floors: Mapping[str, int] | None = None,
     seed: int = 0,
     others: Sequence[Option] = (),
 ) -> Examined:
@@ -85,7 +87,7 @@ def examine_catalogue(
     ``others`` are options that already exist: several kinds of hosts have to be worth their trouble compared with them, too.
     """
     day = on or newest_day(catalogue)
-    search = search_of(demand, catalogue=catalogue, rules=rules, on=day, measured=measured, floors=floors, seed=seed)
+    search = search_of(demand, catalogue=catalogue, rules=rules, on=day, measured=measured, seed=seed)
     searched, refused = _to_search(demand, catalogue=catalogue, accelerators=accelerators, on=day)
     found = search.candidates_on(searched)
     options: list[Option] = []
@@ -108,6 +110,33 @@ def examine_catalogue(
     )
 
 
+def examine_again(
+    demand: Demand,
+    part: Option,
+    *,
+    catalogue: Catalogue,
+    rules: Rules,
+    on: date | None = None,
+    accelerators: Sequence[str] = (),
+    measured: Sequence[MeasuredMachine] = (),
+    floors: Mapping[str, int],
+    is_same: bool,
+    seed: int = 0,
+) -> list[Option]:
+    """Return the options of the kind and term of ``part`` on its accelerator; arguments as in ``planner.plan_again``."""
+    day = on or newest_day(catalogue)
+    search = search_of(demand, catalogue=catalogue, rules=rules, on=day, measured=measured, floors=floors, seed=seed)
+    searched, _ = _to_search(demand, catalogue=catalogue, accelerators=accelerators, on=day)
+    # A rent may move to another size of instance, a purchase stays the server that it is.
+    same = [host for host in searched if host.spec.id == part.accelerator]
+    alike = [host for host in same if part.kind == "cloud" or host.machine.server == part.server]
+    if is_same:
+        return [option for host in alike for option in search.options_like(part, host)]
+    # Candidates on all hosts, as the plan has made them already.
+    found = search.candidates_on(searched)
+    return [option for host in alike for option in search.options_of(host, found, like=part)[0]]
+
+
 def search_of(
     demand: Demand,
     *,
@@ -120,6 +149,7 @@ def search_of(
 ) -> HostSearch:
     """Return the common inputs of all options of a demand."""
     own = tuple(run.machine.accelerator for run in measured if run.machine.accelerator is not None)
+    context = context_of(demand, rules, drifts_from(catalogue), num=NUM_SCENARIOS, seed=seed)
     return HostSearch(
         demand=demand,
         rules=rules,
@@ -127,11 +157,9 @@ def search_of(
         market=Market(
             catalogue=catalogue, day=on, measured=own, place=place_of(demand, catalogue=catalogue), limits=demand.constraints
         ),
-        context=context_of(demand, rules, drifts_from(catalogue), num=NUM_SCENARIOS, seed=seed),
+        context=context,
         # All scenarios, as for the margin: a few of them would take settings that miss the confidence by sampling error.
-        settings=JointSettings(
-            rules=rules, context=context_of(demand, rules, drifts_from(catalogue), num=NUM_SCENARIOS, seed=seed)
-        ),
+        settings=JointSettings(rules=rules, context=context),
     )
 
 
@@ -169,16 +197,23 @@ class HostSearch:
     settings: JointSettings
     capabilities: dict[str, dict[tuple[str, int], Capability]] = field(default_factory=dict, repr=False)
     """By accelerator, then by load and row: all hosts of an accelerator, and the search for one load alone, ask for the same."""
+    ranked_settings: dict[tuple[str, Same[Host], SelectionTerms], RankedSettings | None] = field(default_factory=dict, repr=False)
+    """By load, host and terms: every confidence, and every size of instance that holds the same replicas, asks for the same."""
 
-    def options_of(self, host: Host, found: Sequence[LoadCandidates]) -> tuple[list[Option], list[str]]:
+    def options_of(
+        self, host: Host, found: Sequence[LoadCandidates], *, rival: Option | None = None, like: Option | None = None
+    ) -> tuple[list[Option], list[str]]:
         """Return the best option of every procurement of this host, or the reasons why there is none.
 
         Each procurement has settings of its own: a power limit saves nothing on an hourly rent, and a rented replica must fit
-        one instance, so that each instance size is compared with settings that fit it.
+        one instance, so that each instance size is compared with settings that fit it. What costs more than ``rival`` is left out,
+        and what is of another kind or term than ``like``.
         """
         made: list[Option] = []
         known = self.capabilities.setdefault(host.spec.id, {})
         for terms in self.market.terms_of(host, demand=self.demand, is_alone=len(found) == 1):
+            if like is not None and terms.kind != like.kind:
+                continue
             before: list[tuple[Capability, str | None] | None] = []
             for confidence in self._confidences():
                 chosen = [self._chosen(one, host, known, terms=terms, confidence=confidence) for one in found]
@@ -186,22 +221,43 @@ class HostSearch:
                 if missing:
                     return [], [message("{missing}: the performance model does not support this accelerator", missing=missing[0])]
                 if chosen != before:
-                    made += self._options(host, [pick for pick in chosen if pick is not None], terms=terms)
+                    picked = [pick for pick in chosen if pick is not None]
+                    made += self._options(host, picked, terms=terms, made=made, rival=rival, like=like)
                 before = chosen
-        if not made:
+        if not made and rival is None and like is None:
             limits = self.demand.constraints
             if limits.providers or limits.regions or limits.data_residency:
                 return [], [message("constraints: no rent of it has an allowed provider and region, and it has no purchase price")]
             return [], [message("for sale: the catalogue has neither a purchase price nor a rent of it")]
         return best_of_each_term(made), []
 
-    def _options(self, host: Host, chosen: Sequence[tuple[Capability, str | None]], *, terms: SelectionTerms) -> list[Option]:
+    def options_like(self, part: Option, host: Host) -> list[Option]:
+        """Return the best option of the kind and term of ``part`` on a host, with its settings and the floors of the search."""
+        assert part.machine is not None, "an option of one kind has a machine"
+        floors = self.models.floors
+        held = [one.model_copy(update={"machines_at_least": floors.get(one.case, 0)}) for one in part.machine.capabilities]
+        made: list[Option] = []
+        for terms in self.market.terms_of(host, demand=self.demand, is_alone=len(held) == 1):
+            if terms.kind == part.kind:
+                made += self._options(host, [(one, None) for one in held], terms=terms, made=made, rival=None, like=part)
+        return best_of_each_term(made)
+
+    def _options(
+        self,
+        host: Host,
+        chosen: Sequence[tuple[Capability, str | None]],
+        *,
+        terms: SelectionTerms,
+        made: Sequence[Option],
+        rival: Option | None,
+        like: Option | None,
+    ) -> list[Option]:
         capabilities, refusals = [capability for capability, _ in chosen], [why for _, why in chosen if why]
         machine = with_capabilities(host, capabilities)
         loads = loads_of(self.demand, capabilities=capabilities, rules=self.rules)
         refusals += beyond_autoscaling(loads, demand=self.demand, rules=self.rules)
         procurements = procurements_of(host, machine, demand=self.demand, market=self.market, terms=terms)
-        return [
+        options = [
             self._with_margin(
                 procurement,
                 loads,
@@ -210,9 +266,13 @@ class HostSearch:
                     *unwanted(procurement, host, demand=self.demand, market=self.market),
                     *no_cluster(procurement.offer, loads, demand=self.demand),
                 ),
+                # Only the best option of each kind and term is kept, so a dearer one need not be finished.
+                at_most=least_usd([one for one in made if is_like(one, procurement)] + ([rival] if rival else [])),
             )
             for procurement in procurements
+            if like is None or is_like(like, procurement)
         ]
+        return [one for one in options if one is not None]
 
     def candidates_on(self, searched: Sequence[Host]) -> list[LoadCandidates]:
         """Return the candidates of every load on the accelerators of some hosts."""
@@ -243,7 +303,8 @@ class HostSearch:
         capabilities, refusals = [capability for capability, _ in chosen], [why for _, why in chosen if why]
         machine = with_capabilities(host, capabilities)
         loads = loads_of(self.demand, capabilities=capabilities, rules=self.rules)
-        return [self._with_margin(one, loads, (*refusals, *reasons)) for one, reasons in procure(machine, loads)]
+        options = [self._with_margin(one, loads, (*refusals, *reasons)) for one, reasons in procure(machine, loads)]
+        return [one for one in options if one is not None]
 
     def alone(self, workload: Service | Job, *, among: int) -> HostSearch:
         """Return the search for one load of several, each with a confidence that makes their joint confidence the demanded one."""
@@ -275,6 +336,39 @@ class HostSearch:
         rows = one.on(host.spec.id)
         if rows is None:
             return None
+        key = (one.workload.name, Same(host), comparable(terms, one.workload, host))
+        if key not in self.ranked_settings:
+            self.ranked_settings[key] = self._ranked(one, rows, host, known, terms=terms)
+        found = self.ranked_settings[key]
+        if found is None:
+            return None
+        capability = found.cheapest
+        # Batch and margin are chosen together: a setting with time to spare needs fewer machines for slow scenarios.
+        if found.rows and confidence > 0:
+            capability = self.settings.best(
+                one.workload,
+                rows,
+                found.rows,
+                host=host,
+                demand=self.demand,
+                terms=found.terms,
+                confidence=confidence,
+                cheapest=capability,
+                capability=lambda row: self._capability(one, host, row, known),
+            )
+        measured = best_measured(one.workload, host.spec.id, measured=self.models.measured, predicted=capability)
+        return measured.model_copy(update={"case": f"{one.workload.name}: {measured.case}"}), found.refusal
+
+    def _ranked(
+        self,
+        one: LoadCandidates,
+        rows: Candidates,
+        host: Host,
+        known: dict[tuple[str, int], Capability],
+        *,
+        terms: SelectionTerms,
+    ) -> RankedSettings | None:
+        """Return the settings of a load on a host by cost; ``None`` where there is none."""
         pick = partial(choose, one.workload, rows, host=host, demand=self.demand, rules=self.rules)
         chosen = pick(terms=terms)
         # No setting fits this instance; the option is made with the next best one and refused with the reason.
@@ -283,21 +377,13 @@ class HostSearch:
             chosen = pick(terms=terms)
         if chosen is None:
             return None
-        capability = self._capability(one, host, chosen.row, known)
-        # Batch and margin are chosen together: a setting with time to spare needs fewer machines for slow scenarios.
-        if chosen.refusal is None and confidence > 0:
-            capability = self.settings.best(
-                one.workload,
-                rows,
-                host=host,
-                demand=self.demand,
-                terms=terms,
-                confidence=confidence,
-                cheapest=capability,
-                capability=lambda row: self._capability(one, host, row, known),
+        cheapest, settings = self._capability(one, host, chosen.row, known), list[tuple[int, float]]()
+        if chosen.refusal is None:
+            memory = spare_of(cheapest).memory
+            settings = settings_by_slack(
+                one.workload, rows, host=host, demand=self.demand, terms=terms, rules=self.rules, memory=memory
             )
-        measured = best_measured(one.workload, host.spec.id, measured=self.models.measured, predicted=capability)
-        return measured.model_copy(update={"case": f"{one.workload.name}: {measured.case}"}), chosen.refusal
+        return RankedSettings(cheapest=cheapest, rows=tuple(settings), terms=terms, refusal=chosen.refusal)
 
     def _capability(self, one: LoadCandidates, host: Host, row: int, known: dict[tuple[str, int], Capability]) -> Capability:
         """Return the capability of a row, cached: owned and rented hosts often run the same."""
@@ -308,12 +394,18 @@ class HostSearch:
             known[key] = capability_of(one.workload, rows, row, spec=host.spec, models=self.models)
         return known[key]
 
-    def _with_margin(self, procurement: Procurement, loads: Sequence[Load], reasons: Sequence[str]) -> Option:
-        """Return an option with the servers that reach the demanded confidence, or marked where no number does."""
+    def _with_margin(
+        self, procurement: Procurement, loads: Sequence[Load], reasons: Sequence[str], *, at_most: float = math.inf
+    ) -> Option | None:
+        """Return an option with the servers that reach the demanded confidence, or marked where no number does.
+
+        ``None`` where it costs more than ``at_most`` already without them: a margin never costs less.
+        """
         make = partial(make_option, procurement, loads, demand=self.demand, rules=self.rules, reasons=reasons)
-        option, confidence = make(), self.demand.constraints.confidence
-        # A refused option needs no margin: the search for one is what a plan spends its time on.
-        if not option.accepted or confidence == 0:
+        option = option_within(at_most, procurement, loads, demand=self.demand, rules=self.rules, reasons=reasons)
+        confidence = self.demand.constraints.confidence
+        # A refused option needs no margin, whose search takes many samples.
+        if option is None or not option.accepted or confidence == 0:
             return option
         more = servers_more(option, self.context, confidence=confidence)
         if more is None:
@@ -350,101 +442,8 @@ def _cheapest_alone(one: LoadCandidates, available: Sequence[Host], *, search: H
     costs = [cheapest_usd_per_year(one.workload, one.on(host.spec.id), host=host, demand=search.demand) for host in available]
     # Stable sort: equal costs keep the order of the catalogue.
     near = [available[index] for index in sorted(range(len(available)), key=costs.__getitem__)]
-    made = [search.options_of(host, [one])[0] for host in near[:MIXED_HOSTS]]
-    accepted = [option for options in made for option in options if option.accepted]
-    return ranked(accepted)[0] if accepted else None
-
-
-def worth_mixing(mixed: Sequence[Option], others: Sequence[Option]) -> list[Option]:
-    """Return mixed options, refused where one kind of machine for all loads costs little more.
-
-    Each further kind has to save ``MIXED_SAVES`` of the cheapest of one kind: five kinds need five drivers, contracts and spares.
-    """
-    best = min((one.tco_usd.value for one in others if one.accepted), default=None)
-    return [one if best is None or _saves_enough(one, best) else _not_worth(one, best) for one in mixed]
-
-
-def _saves_enough(mixed: Option, best_usd: float) -> bool:
-    return mixed.tco_usd.value <= (1 - MIXED_SAVES * _further_kinds(mixed)) * best_usd
-
-
-def _further_kinds(mixed: Option) -> int:
-    return max(1, len({part.accelerator for part in mixed.parts}) - 1)
-
-
-def _not_worth(mixed: Option, best_usd: float) -> Option:
-    reason = message(
-        "money: {kinds} kinds of machines save {saved:.0f} % of the cost of one; below {mixed_saves:.0f} % for each further kind "
-        "they are not worth running",
-        kinds=1 + _further_kinds(mixed),
-        saved=100 * (1 - mixed.tco_usd.value / best_usd),
-        mixed_saves=100 * MIXED_SAVES,
-    )
-    return mixed.model_copy(update={"accepted": False, "reasons": (reason, *mixed.reasons)})
-
-
-def only(demand: Demand, workload: Service | Job) -> Demand:
-    """Return the demand with one service or job alone; data sets stay with the first load."""
-    workloads: tuple[Service | Job, ...] = (*demand.services, *demand.jobs)
-    is_first = workload.name == workloads[0].name
-    return demand.model_copy(
-        update={
-            "services": (workload,) if isinstance(workload, Service) else (),
-            "jobs": (workload,) if isinstance(workload, Job) else (),
-            # Data sets are stored once, so only one part may count them.
-            "datasets": demand.datasets if is_first else (),
-            # An index lies in the memory of one part's servers.
-            "chains": demand.chains if is_first else (),
-        }
-    )
-
-
-def loads_of(demand: Demand, *, capabilities: Sequence[Capability], rules: Rules) -> tuple[Load, ...]:
-    """Return the load of every service and job; capabilities are in the demand's order."""
-    services = capabilities[: len(demand.services)]
-    jobs = capabilities[len(demand.services) :]
-    served = [service_load(one, can, growth=demand.growth) for one, can in zip(demand.services, services, strict=True)]
-    worked = [job_load(one, can, rules=rules) for one, can in zip(demand.jobs, jobs, strict=True)]
-    return (*served, *worked)
-
-
-def beyond_autoscaling(loads: Sequence[Load], *, demand: Demand, rules: Rules) -> list[str]:
-    """Return why services need more replicas at their peak than they may run."""
-    found, most = [], {service.name: service.autoscaling.at_most for service in demand.services}
-    for load in loads:
-        limit = most.get(load.name)
-        # Counted as the fleet counts them: whole replicas at the target utilisation, or as many as the queue requires.
-        count = math.ceil(needed(load, rules=rules).value / load.machines_per_replica - ROUNDING) if limit is not None else 0
-        if limit is not None and count > limit:
-            found.append(
-                message(
-                    "{name}: its peak needs {count} replicas, max_replicas is {limit}; a higher limit would change that",
-                    name=load.name, count=count, limit=limit,
-                )
-            )  # fmt: skip
-    return found
-
-
-def with_capabilities(host: Host, capabilities: Sequence[Capability]) -> Machine:
-    """Return the host's machine with its capabilities, its draw at that work, and its peak draw under the power limits."""
-    machine, known = host.machine, [one.power_w for one in capabilities if one.power_w is not None]
-    changes: dict[str, object] = {"capabilities": tuple(capabilities)}
-    if known:
-        # The load with the highest draw stands for all loads of the server.
-        busiest = max(known, key=lambda power: power.value)
-        full = at_the_wall(busiest, host.spec, count=machine.devices_per_server)
-        # A prediction must not draw more than the peak that is provisioned.
-        changes["full_power_w"] = bounded(full, ceiling=machine.peak_power_w.high)
-        # Idle above full would make utilisation save power.
-        changes["idle_power_w"] = bounded(machine.idle_power_w, ceiling=full.low)
-    # All loads of a server have to keep a limit for its peak to fall.
-    cap = max((one.power_cap for one in capabilities), default=1.0)
-    if cap < 1 and host.spec.tdp_w:
-        # The limit is a share of the board's default limit, so only the boards' part of the peak falls.
-        count = machine.devices_per_server
-        saved = (1 - cap) * host.spec.tdp_w * count / psu_efficiency(host.spec, devices=count)
-        peak = machine.peak_power_w
-        lower = {end: max(getattr(peak, end) - saved, 0.0) for end in ("value", "low", "high")}
-        words = message("{source}, less {saved:,.0f} W by the power limit", source=peak.source, saved=saved)
-        changes["peak_power_w"] = peak.model_copy(update={**lower, "source": words})
-    return machine.model_copy(update=changes)
+    best: Option | None = None
+    for host in near[:MIXED_HOSTS]:
+        made = [option for option in search.options_of(host, [one], rival=best)[0] if option.accepted]
+        best = next(iter(ranked([*([best] if best else []), *made])), None)
+    return best

@@ -29,6 +29,7 @@ from aigc_bench.predict.fitting.effects import Floats
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
+    from aigc_bench.catalog.records import AcceleratorSpec
 
 PARTS = 40
 """Parts in which a bound is divided: a division is found to a fortieth of it."""
@@ -60,18 +61,23 @@ def with_budgets(
         return demand
     day = on or newest_day(catalogue)
     search = search_of(demand, catalogue=catalogue, rules=rules_from(catalogue), on=day, measured=measured)
-    searched = [host for host in hosts_of(demand, catalogue=catalogue, accelerators=accelerators) if search.market.has(host)]
+    allowed = hosts_of(demand, catalogue=catalogue, accelerators=accelerators)
+    searched = [host for host in allowed if search.market.has(host)]
+    # Candidates are made on every allowed accelerator, as the plan needs them afterwards.
+    specs = specs_of(allowed)
     for chain in chains:
-        demand = _divided(demand, chain, search=search, searched=searched)
+        demand = _divided(demand, chain, search=search, searched=searched, specs=specs)
     return demand
 
 
-def _divided(demand: Demand, chain: Chain, *, search: HostSearch, searched: Sequence[Host]) -> Demand:
+def _divided(
+    demand: Demand, chain: Chain, *, search: HostSearch, searched: Sequence[Host], specs: Sequence[AcceleratorSpec]
+) -> Demand:
     services = [_of_chain(one, chain) for name in chain.stages for one in demand.services if one.name == name]
     budgets: list[float] = []
     if chain.bound_s is not None and chain.index is not None:
         left = max(1e-6, chain.bound_s - chain.index.search_s.high)
-        stages = [_stage(one, left, demand=demand, search=search, searched=searched) for one in services]
+        stages = [_stage(one, left, demand=demand, search=search, searched=searched, specs=specs) for one in services]
         budgets = [left * part / PARTS for part in division(stages)]
         services = [_bounded(one, chain, budgets, at=at) for at, one in enumerate(services)]
     by_name = {one.name: one for one in services}
@@ -104,8 +110,16 @@ def _bounded(service: Service, chain: Chain, budgets: Sequence[float], *, at: in
     return service.model_copy(update={"slo": service.slo.model_copy(update=bounds)})
 
 
-def _stage(service: Service, bound_s: float, *, demand: Demand, search: HostSearch, searched: Sequence[Host]) -> Stage:
-    found = candidates_for(service, specs_of(searched), search.models)
+def _stage(
+    service: Service,
+    bound_s: float,
+    *,
+    demand: Demand,
+    search: HostSearch,
+    searched: Sequence[Host],
+    specs: Sequence[AcceleratorSpec],
+) -> Stage:
+    found = candidates_for(service, specs, search.models)
     none = np.full(PARTS + 1, np.inf)
     if found is None:
         return Stage(cost=none, seconds=none)

@@ -10,7 +10,7 @@ that is chosen by the slow end of the prediction, and then gets a margin, would 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -22,8 +22,9 @@ from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.risk.load_samples import machines_by_day
 from aigc_bench.plan.risk.scenarios import ScenarioContext
 from aigc_bench.plan.search.candidates import Candidates
-from aigc_bench.plan.search.selection import SelectionTerms, costs_of, settings_by_slack, spare_of
+from aigc_bench.plan.search.selection import SelectionTerms, costs_of
 from aigc_bench.plan.sizing.fleets import service_load
+from aigc_bench.plan.stats.distributions import Array
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,12 +33,14 @@ class JointSettings:
 
     rules: Rules
     context: ScenarioContext
-    needs: dict[tuple[str, str, int, float, float], float] = field(default_factory=dict, repr=False)
+    needs: dict[tuple[str, str, int, float], Array] = field(default_factory=dict, repr=False)
+    """Accelerators in every scenario, in rising order: any confidence is read from them."""
 
     def best(
         self,
         workload: Service | Job,
         found: Candidates,
+        rows: Sequence[tuple[int, float]],
         *,
         host: Host,
         demand: Demand,
@@ -48,11 +51,9 @@ class JointSettings:
     ) -> Capability:
         """Return the setting of least cost with the accelerators of that confidence; ``cheapest`` where none reaches it.
 
-        ``capability`` returns that of a row.
+        ``rows`` are those of ``settings_by_slack``, ``capability`` returns that of a row.
         """
         best, least = cheapest, math.inf
-        memory = spare_of(cheapest).memory
-        rows = settings_by_slack(workload, found, host=host, demand=demand, terms=terms, rules=self.rules, memory=memory)
         for row, usd in rows:
             # With its margin a setting costs no less than without one, and the next ones cost more.
             if usd >= least:
@@ -72,10 +73,11 @@ class JointSettings:
         """Return the accelerators that keep the SLO in that share of the scenarios; infinite where no number does. A job: 0."""
         if isinstance(workload, Job):
             return 0.0
-        key = (workload.name, host.spec.id, row, confidence, workload.arrival.peak_requests_per_s.value)
+        key = (workload.name, host.spec.id, row, workload.arrival.peak_requests_per_s.value)
         if key not in self.needs:
             load = service_load(workload, capability, growth=demand.growth)
             by_day = machines_by_day(workload, load, capability, host.machine, replace(self.context, demand=demand))
-            # The fewest machines that are enough in that share of the scenarios.
-            self.needs[key] = float(np.sort(by_day)[max(0, math.ceil(confidence * len(by_day)) - 1)])
-        return self.needs[key]
+            self.needs[key] = np.sort(by_day)
+        found = self.needs[key]
+        # The fewest machines that are enough in that share of the scenarios.
+        return float(found[max(0, math.ceil(confidence * len(found)) - 1)])

@@ -20,7 +20,7 @@ from aigc_bench.core.derivation import Derivation, changed, record, restated
 from aigc_bench.core.messages import joined, message, plural
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import quantity
-from aigc_bench.plan.catalogue_search import HostSearch, loads_of, newest_day, only, search_of
+from aigc_bench.plan.catalogue_search import HostSearch, newest_day, search_of
 from aigc_bench.plan.hardware.hosts import Host, host_of_cards, hosts, why_no_framework
 from aigc_bench.plan.hardware.measured_runs import MeasuredMachine
 from aigc_bench.plan.money.offers import Offer
@@ -34,6 +34,7 @@ from aigc_bench.plan.records.machine import Load, Machine
 from aigc_bench.plan.records.owned import Owned, OwnedFleet, OwnedPlan
 from aigc_bench.plan.records.plan import Option, Plan
 from aigc_bench.plan.records.rules import rules_from
+from aigc_bench.plan.search.loads_on_hosts import loads_of, only
 from aigc_bench.plan.stats.estimates import estimate, named, plus, scaled, times, total
 
 if TYPE_CHECKING:

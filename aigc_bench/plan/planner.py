@@ -58,14 +58,12 @@ def plan_demand(
     on: date | None = None,
     accelerators: Sequence[str] = (),
     measured: Sequence[MeasuredMachine] = (),
-    floors: Mapping[str, int] | None = None,
     seed: int = 0,
 ) -> Plan:
     """Return the plan of a demand; ``accelerators`` (ids) narrows the search, ``on`` is the day of prices (the catalogue's newest).
 
     ``measured`` runs replace predictions, and are machines of their own where they have no accelerator; ``among`` them alone,
-    nothing is searched. ``floors`` are minimum accelerators of loads, by ``Load.case``. Safety margins are found in scenarios
-    sampled from ``seed``.
+    nothing is searched. Safety margins are found in scenarios sampled from ``seed``.
     """
     rules = rules_from(catalogue)
     if among == "measured":
@@ -81,11 +79,46 @@ def plan_demand(
         on=on,
         accelerators=accelerators,
         measured=measured,
-        floors=floors,
         seed=seed,
         others=own.options,
     )
     return _chosen(demand, own, found, rules=rules, among=among)
+
+
+def plan_again(
+    demand: Demand,
+    part: Option,
+    *,
+    catalogue: Catalogue,
+    floors: Mapping[str, int],
+    is_same: bool,
+    on: date | None = None,
+    accelerators: Sequence[str] = (),
+    measured: Sequence[MeasuredMachine] = (),
+    seed: int = 0,
+) -> tuple[Option, ...]:
+    """Return the options of the kind, term and accelerator of ``part`` by rank, with the machines that a simulation required.
+
+    ``floors`` are minimum accelerators of loads, by ``Load.case``. With ``is_same`` loads keep their settings.
+    Other arguments as in ``plan_demand``.
+    """
+    from aigc_bench.plan.catalogue_search import examine_again
+
+    rules = rules_from(catalogue)
+    own = examine_measured(demand, measured=measured, rules=rules, is_alone=False)
+    found = examine_again(
+        demand,
+        part,
+        catalogue=catalogue,
+        rules=rules,
+        on=on,
+        accelerators=accelerators,
+        measured=measured,
+        floors=floors,
+        is_same=is_same,
+        seed=seed,
+    )
+    return ranked([*own.options, *found])
 
 
 def plan_on_measured(demand: Demand, *, measured: Sequence[MeasuredMachine], rules: Rules) -> Plan:

@@ -20,8 +20,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from aigc_bench.core.identity import Same
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Basis, Estimate
 from aigc_bench.plan.hardware.datasheet import assumed_sheet, cores_of, sheet_of, usual_counts
@@ -214,6 +216,13 @@ class Host:
 
 def hosts(catalogue: Catalogue) -> tuple[Host, ...]:
     """Return all hosts, servers first, in the catalogue's order; without announced parts and rows without price or nameplate."""
+    return _hosts(Same(catalogue))
+
+
+# The plan of owned machines, of a budget or of quotes searches the same hosts several times.
+@lru_cache(maxsize=2)
+def _hosts(of: Same[Catalogue]) -> tuple[Host, ...]:
+    catalogue = of.held
     found = [host for server in catalogue.servers.values() if (host := _server_host(server, catalogue)) is not None]
     # An accelerator with a server row is sold in it, so no host of loose cards is made up for it.
     held = {host.spec.id for host in found}

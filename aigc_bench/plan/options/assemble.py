@@ -64,6 +64,11 @@ class Procurement:
         return self.offer.kind if self.offer else "owned"
 
     @property
+    def term(self) -> str:
+        """Return the term of its offer, else that of a purchase."""
+        return self.offer.term if self.offer else "purchase"
+
+    @property
     def is_rented(self) -> bool:
         """Return whether it is an instance of a cloud."""
         return self.kind == "cloud"
@@ -91,19 +96,72 @@ def standing(one: Option, risk: RiskMeasure) -> tuple[bool, bool, float, int, st
     )
 
 
+def is_like(one: Option, procurement: Procurement) -> bool:
+    """Return whether an option is of the kind and term of a procurement."""
+    return (one.kind, one.term) == (procurement.kind, procurement.term)
+
+
+def least_usd(options: Iterable[Option]) -> float:
+    """Return the least total cost of options that neither a limit nor P(SLO) refuses, as ranks compare it; infinite of none."""
+    return min((_compared_usd(one.tco_usd) for one in options if one.accepted and not is_refused(one)), default=math.inf)
+
+
+def _compared_usd(cost: Estimate) -> float:
+    # As in ``standing``.
+    return float(f"{cost.value:.9g}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Priced:
+    """A procurement with its fleet and what that costs: all that decides whether the rest is worth computing."""
+
+    procurement: Procurement
+    loads: Sequence[Load]
+    fleet: Fleet
+    room: Room | None
+    context: Context
+    paid: PaidInstances | None
+    costs: Money
+
+
 def make_option(
     procurement: Procurement, loads: Sequence[Load], *, demand: Demand, rules: Rules, reasons: Sequence[str] = (), margin: int = 0
 ) -> Option:
     """Return an option with its fleet, factors and cost; ``reasons`` refuse it in addition to its factors."""
-    machine = procurement.machine
+    return _judged(_priced(procurement, loads, demand=demand, rules=rules, margin=margin), reasons)
+
+
+def option_within(
+    at_most_usd: float,
+    procurement: Procurement,
+    loads: Sequence[Load],
+    *,
+    demand: Demand,
+    rules: Rules,
+    reasons: Sequence[str] = (),
+) -> Option | None:
+    """Return the option of ``make_option``; ``None``, without a look at its factors, where it costs more than ``at_most_usd``."""
+    priced = _priced(procurement, loads, demand=demand, rules=rules, margin=0)
+    return None if _compared_usd(priced.costs.tco_usd) > at_most_usd else _judged(priced, reasons)
+
+
+def _priced(procurement: Procurement, loads: Sequence[Load], *, demand: Demand, rules: Rules, margin: int) -> _Priced:
     # The order matters: fleet, then its room, then factors and costs, which read both.
-    fleet = make_fleet(loads, procurement.placement, demand=demand, rules=rules, machine=machine, margin=margin)
+    fleet = make_fleet(loads, procurement.placement, demand=demand, rules=rules, machine=procurement.machine, margin=margin)
     # Spares stand in racks and are paid, too.
     room = procurement.make_room(fleet.num_servers)
     context = _context(procurement, loads, fleet, demand=demand, rules=rules, room=room)
-    factors = assess(context)
     paid = _paid(procurement, context)
-    costs, gases = _money(procurement, context, paid=paid), _carbon(context, paid=paid)
+    costs = _money(procurement, context, paid=paid)
+    return _Priced(procurement=procurement, loads=loads, fleet=fleet, room=room, context=context, paid=paid, costs=costs)
+
+
+def _judged(priced: _Priced, reasons: Sequence[str]) -> Option:
+    """Return the option with its factors assessed."""
+    procurement, loads, fleet, room = priced.procurement, priced.loads, priced.fleet, priced.room
+    context, costs, demand, machine = priced.context, priced.costs, priced.context.demand, procurement.machine
+    factors = assess(context)
+    gases = _carbon(context, paid=priced.paid)
     racks = None if procurement.is_rented else _racks(context, room)
     refusals = (
         *reasons,
@@ -118,7 +176,7 @@ def make_option(
     return Option(
         rank=0,
         kind=procurement.kind,
-        term=procurement.offer.term if procurement.offer else "purchase",
+        term=procurement.term,
         # Only a rent has a provider; the offer of a purchase holds the vendor.
         provider=procurement.offer.provider if procurement.offer and procurement.is_rented else None,
         placement=procurement.placement,

@@ -23,6 +23,8 @@ SUMS = (
 COUNTS = ("num_servers", "num_spares", "num_margin", "num_accelerators")
 WEIGHTED = message("mean over the parts, weighted by what is paid of each")
 ALWAYS_KNOWN = ("num_machines", "capex_usd", "opex_usd_per_year", "tco_usd")
+MIXED_SAVES = 0.1
+"""Minimum saving of each further kind of machine, to justify its spares, skills and contracts (assumed)."""
 T = TypeVar("T")
 
 
@@ -174,3 +176,31 @@ def _racks(parts: Sequence[Option]) -> int | None:
 
 def _merged(found: Sequence[Mapping[str, Estimate]]) -> dict[str, Estimate]:
     return {name: value for part in found for name, value in part.items()}
+
+
+def worth_mixing(mixed: Sequence[Option], others: Sequence[Option]) -> list[Option]:
+    """Return mixed options, refused where one kind of machine for all loads costs little more.
+
+    Each further kind has to save ``MIXED_SAVES`` of the cheapest of one kind: five kinds need five drivers, contracts and spares.
+    """
+    best = min((one.tco_usd.value for one in others if one.accepted), default=None)
+    return [one if best is None or _saves_enough(one, best) else _not_worth(one, best) for one in mixed]
+
+
+def _saves_enough(mixed: Option, best_usd: float) -> bool:
+    return mixed.tco_usd.value <= (1 - MIXED_SAVES * _further_kinds(mixed)) * best_usd
+
+
+def _further_kinds(mixed: Option) -> int:
+    return max(1, len({part.accelerator for part in mixed.parts}) - 1)
+
+
+def _not_worth(mixed: Option, best_usd: float) -> Option:
+    reason = message(
+        "money: {kinds} kinds of machines save {saved:.0f} % of the cost of one; below {mixed_saves:.0f} % for each further kind "
+        "they are not worth running",
+        kinds=1 + _further_kinds(mixed),
+        saved=100 * (1 - mixed.tco_usd.value / best_usd),
+        mixed_saves=100 * MIXED_SAVES,
+    )
+    return mixed.model_copy(update={"accepted": False, "reasons": (reason, *mixed.reasons)})

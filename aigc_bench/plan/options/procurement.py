@@ -7,10 +7,11 @@ accelerator, and the option says so.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
+from aigc_bench.core.identity import Same
 from aigc_bench.core.messages import joined, message
 from aigc_bench.plan.hardware.datasheet import usual_counts
 from aigc_bench.plan.hardware.hosts import ANYWHERE, Host, Place, cautions_of, why_no_framework, why_not_sold
@@ -58,6 +59,8 @@ class Market:
     measured: tuple[str, ...] = ()
     place: Place = ANYWHERE
     limits: Constraints = NO_LIMITS
+    known: dict[Same[Host], list[Offer]] = field(default_factory=dict, repr=False, compare=False)
+    """Rents by host: every size of instance asks for them."""
 
     def why_not_sold(self, host: Host) -> str | None:
         """Return why a host cannot be bought on that date; ``None`` if it can."""
@@ -68,6 +71,12 @@ class Market:
 
         Only for the first host of an accelerator, because a rent does not belong to a server row.
         """
+        key = Same(host)
+        if key not in self.known:
+            self.known[key] = self._rents_of(host)
+        return self.known[key]
+
+    def _rents_of(self, host: Host) -> list[Offer]:
         # The same rule as for hosts: only a row with a price and a nameplate becomes one.
         rows = self.catalogue.servers_with(host.spec.id)
         first = next((row.id for row in rows if row.price and row.max_power_w), None)
@@ -128,9 +137,7 @@ def _space_usd_per_year(demand: Demand) -> float:
 def procurements_of(host: Host, machine: Machine, *, demand: Demand, market: Market, terms: SelectionTerms) -> list[Procurement]:
     """Return the procurements on those terms: owned or colocated, or every rent of that size of instance."""
     if terms.kind != "cloud":
-        return [
-            procurement for procurement in _purchases(host, machine, demand=demand, market=market) if procurement.kind == terms.kind
-        ]
+        return [_purchase(host, machine, demand=demand, market=market, kind=terms.kind)]
     # The site's country does not bind a provider's machines, the end of software support does.
     cautions = cautions_of(host.spec, catalogue=market.catalogue)
     return [
@@ -167,12 +174,12 @@ def _doubts_of_rent(offer: Offer, *, on: date) -> Iterator[str]:
         )
 
 
-def _purchases(host: Host, machine: Machine, *, demand: Demand, market: Market) -> Sequence[Procurement]:
+def _purchase(host: Host, machine: Machine, *, demand: Demand, market: Market, kind: OptionKind) -> Procurement:
     # The sheet's price as of the plan's day; a host without a dated price keeps the one it was built with.
     price = hardware_price(host.sheet, catalogue=market.catalogue, on=market.day) or machine.price_usd
     priced = machine.model_copy(update={"price_usd": price})
-    base = Offer(
-        kind="owned",
+    offer = Offer(
+        kind=kind,
         term="purchase",
         name=machine.server,
         accelerator=host.spec.id,
@@ -190,18 +197,14 @@ def _purchases(host: Host, machine: Machine, *, demand: Demand, market: Market) 
     texts = (*(text for text, is_open in open_ones if is_open), *cautions, *((circuit,) if circuit else ()))
     questions = tuple(joined(": ", (machine.server, text)) for text in texts)
     racked = replace(host, machine=priced)
-    own, shared = (room_maker(racked, demand, catalogue=market.catalogue, on=market.day, is_built=built) for built in (True, False))
-    return (
+    return Procurement(
+        machine=priced,
         # Loads keep replicas of their own, jobs take what services leave by night.
-        Procurement(machine=priced, placement="shared", offer=base, make_room=own, questions=questions, is_consumer=is_consumer),
-        Procurement(
-            machine=priced,
-            placement="shared",
-            offer=base.model_copy(update={"kind": "colocated"}),
-            make_room=shared,
-            questions=questions,
-            is_consumer=is_consumer,
-        ),
+        placement="shared",
+        offer=offer,
+        make_room=room_maker(racked, demand, catalogue=market.catalogue, on=market.day, is_built=kind == "owned"),
+        questions=questions,
+        is_consumer=is_consumer,
     )
 
 

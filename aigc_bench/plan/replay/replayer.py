@@ -14,7 +14,7 @@ from aigc_bench.plan.records.replay import Replay, ReplayedJob
 from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.replay.jobs import Night, Saving, replay_jobs
 from aigc_bench.plan.replay.servers import replica_of
-from aigc_bench.plan.replay.services import ReplayedPeak, replay_service
+from aigc_bench.plan.replay.services import ReplayedPeak, is_enough, replay_service
 from aigc_bench.plan.sizing.checkpoints import interval_s, mtti_s, stall_of
 from aigc_bench.plan.sizing.fleets import grown, needed, off_peak_share
 from aigc_bench.plan.stats.estimates import ceil
@@ -40,6 +40,13 @@ class Replayer:
         services = tuple(replay_service(peak) for part in parts for peak in self.peaks(part))
         jobs = tuple(job for part in parts for job in self._jobs(part))
         return Replay(seed=self.seed, services=services, jobs=jobs) if services or jobs else None
+
+    def missed(self, option: Option) -> bool:
+        """Return whether a service or job of the option falls short at its likely speed, which alone decides."""
+        parts = option.parts or (option,)
+        if not all(is_enough(peak) for part in parts for peak in self.peaks(part)):
+            return True
+        return not all(job.is_met for part in parts for job in self._jobs(part))
 
     def peaks(self, option: Option) -> Iterator[ReplayedPeak]:
         """Return the peak of each non-empty service of an option without parts, where the time of a request is known."""

@@ -148,14 +148,30 @@ def with_failures(peak: ReplayedPeak, share: float | None) -> float | None:
     return found
 
 
+def is_enough(peak: ReplayedPeak) -> bool:
+    """Return whether the replicas of the peak hold at their likely speed."""
+    return _hold(peak, peak.num_replicas)
+
+
+def _hold(peak: ReplayedPeak, count: int) -> bool:
+    return holds(decisive(peak, num_replicas=count), required=peak.service.slo.percentile)
+
+
 def replicas_that_hold(peak: ReplayedPeak, *, most: int) -> int | None:
     """Return the fewest replicas with which the simulated peak holds, up to ``most``; ``None`` where even these are too few."""
 
-    def enough(count: int) -> bool:
-        """Return whether that number of replicas keeps the SLO in the simulation."""
-        return holds(decisive(peak, num_replicas=count), required=peak.service.slo.percentile)
+    def seems_enough(count: int) -> bool:
+        """Return whether that number of replicas keeps the SLO in the first simulation."""
+        return holds(simulated(peak, peak.servers.likely, num_replicas=count), required=peak.service.slo.percentile)
 
-    return fewest(enough, at_least=peak.num_replicas, most=most)
+    # First: most options that cannot hold fail here.
+    if not _hold(peak, most):
+        return None
+    # The search looks at one simulation of each count, the others are for the count that it finds.
+    count = fewest(seems_enough, at_least=peak.num_replicas, most=most) or most
+    while count < most and not _hold(peak, count):
+        count = min(most, count + max(1, count // 50))
+    return count
 
 
 def fewest(enough: Callable[[int], bool], *, at_least: int, most: int) -> int | None:

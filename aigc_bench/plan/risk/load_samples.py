@@ -33,9 +33,8 @@ from aigc_bench.plan.demand.arrival_rates import with_mean
 from aigc_bench.plan.records.demand import Job, Service
 from aigc_bench.plan.records.machine import Capability, Load, Machine
 from aigc_bench.plan.records.plan import Option
-from aigc_bench.plan.risk.scenarios import Flags, LoadSamples, Middle, ScenarioContext, capability_of
+from aigc_bench.plan.risk.scenarios import DemandSamples, Flags, LoadSamples, Middle, ScenarioContext, capability_of
 from aigc_bench.plan.risk.service_rate import (
-    DemandSamples,
     ServiceRate,
     demand_samples,
     growth_after,

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from aigc_bench.core.identity import Same
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.records.demand import Demand, Job, Service
@@ -51,6 +52,8 @@ class Scenarios:
         self.inputs: dict[str, Array] = {}
         self._normals: dict[str, Array] = {}
         self._drawn: dict[tuple[str, float, float, float, str], Array] = {}
+        self.demands: dict[Same[Service], DemandSamples] = {}
+        """Services that were sampled already: every option asks for the same ones."""
 
     def of(self, name: str, estimate: Estimate, *, stream: str | None = None) -> Array:
         """Return an estimate in every scenario, in its unit. An exact value is the same in all."""
@@ -108,6 +111,16 @@ class Drifts:
     rent: Estimate
     api: Estimate
     output_over_input: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemandSamples:
+    """A service in every scenario: requests/s at today's peak, mean over peak, answer and prompt over their central sizes."""
+
+    requests_per_s: Array
+    duty: Array
+    answer: Array
+    prompt: Array
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,29 +23,27 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from aigc_bench.core.identity import Same
 from aigc_bench.core.messages import message
 from aigc_bench.core.units import SECONDS_PER_YEAR
 from aigc_bench.plan.records.demand import Growth, Job, Service
 from aigc_bench.plan.records.machine import Capability, Machine
 from aigc_bench.plan.records.rules import Rules
-from aigc_bench.plan.risk.scenarios import ScenarioContext, Scenarios
+from aigc_bench.plan.risk.scenarios import DemandSamples, ScenarioContext, Scenarios
 from aigc_bench.plan.stats.distributions import Array
 
 PEAK_FACTOR = message("peak factor")
 
 
-@dataclass(frozen=True, kw_only=True)
-class DemandSamples:
-    """A service in every scenario: requests/s at today's peak, mean over peak, answer and prompt over their central sizes."""
-
-    requests_per_s: Array
-    duty: Array
-    answer: Array
-    prompt: Array
-
-
 def demand_samples(service: Service, scenarios: Scenarios) -> DemandSamples:
     """Return the demand of a service before growth."""
+    key = Same(service)
+    if key not in scenarios.demands:
+        scenarios.demands[key] = _demand_samples(service, scenarios)
+    return scenarios.demands[key]
+
+
+def _demand_samples(service: Service, scenarios: Scenarios) -> DemandSamples:
     arrival, of = service.arrival, f" of {service.name}"
     peak = np.full(scenarios.num, arrival.peak_requests_per_s.value)
     # The product of its parts, each with its own stream: services share none, since each has its own users; stages of a chain do.

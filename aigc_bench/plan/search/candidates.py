@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from aigc_bench.core.identity import Same
 from aigc_bench.core.messages import message
 from aigc_bench.core.units import memory, quantity
 from aigc_bench.plan.records.demand import Slo
@@ -31,10 +33,17 @@ UNCAPPED = (1.0, 1.0, 1.0)
 
 def power_caps(spec: AcceleratorSpec, *, work: Work, catalogue: Catalogue) -> tuple[tuple[float, float, float], ...]:
     """Return ``(share of the default limit, throughput, draw)``: the default, then the published sweeps that state a draw."""
+    return _power_caps(Same(spec), work, Same(catalogue))
+
+
+# Every engine, format and number of ranks of an accelerator asks for the same curve.
+@lru_cache(maxsize=1024)
+def _power_caps(held: Same[AcceleratorSpec], work: Work, catalogue: Same[Catalogue]) -> tuple[tuple[float, float, float], ...]:
+    spec = held.held
     if spec.tdp_w is None:
         return (UNCAPPED,)
     limits = [share * spec.tdp_w for share in SHARES]
-    points = cap_curve(spec.id, default_limit_w=spec.tdp_w, work=work, limits_w=limits, caps=catalogue.power_caps.values())
+    points = cap_curve(spec.id, default_limit_w=spec.tdp_w, work=work, limits_w=limits, caps=catalogue.held.power_caps.values())
     # A limit without a published draw would save nothing that can be counted.
     known = [(one.limit_w / spec.tdp_w, one.throughput.value, one.draw.value) for one in points if one.draw is not None]
     return (UNCAPPED, *known)

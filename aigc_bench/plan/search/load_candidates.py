@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 DEFAULT_SEQ_LEN = 2048.0
 MEMORY_SPREAD = 1.06
 """Upper end of a modelled memory peak over its value: fragmentation (catalogue: 3-10 %)."""
+MOST_TRACES = 64
+"""Traces kept in memory; a demand of many services needs a few of each."""
 
 
 def cached_traces(trace: Callable[[Case], OpTrace]) -> Callable[[Case], OpTrace]:
@@ -50,10 +52,17 @@ def cached_traces(trace: Callable[[Case], OpTrace]) -> Callable[[Case], OpTrace]
         # Cases hold mappings and cannot be hashed.
         key = case.model_dump_json()
         if key not in known:
+            if len(known) >= MOST_TRACES:
+                # The oldest: a process that plans all day must not keep every trace it has seen.
+                known.pop(next(iter(known)))
             known[key] = trace(case)
         return known[key]
 
     return find
+
+
+TRACES = cached_traces(trace_case)
+"""The tracer of all plans of a process: a chain or owned machines are planned several times."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +71,7 @@ class Models:
 
     catalogue: Catalogue
     calibration: Calibration
-    trace: Callable[[Case], OpTrace] = field(default_factory=lambda: cached_traces(trace_case))
+    trace: Callable[[Case], OpTrace] = TRACES
     measured: tuple[MeasuredMachine, ...] = ()
     floors: Mapping[str, int] = field(default_factory=dict)
     """Minimum accelerators of a load, by ``Load.case``, as required by a simulation."""

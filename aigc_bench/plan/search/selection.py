@@ -11,7 +11,7 @@ owned room.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -77,6 +77,16 @@ class SelectionTerms:
     instance: int | None = None
     watt_usd_per_year: float = 0.0
     is_alone: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankedSettings:
+    """The settings of a load on a host: the cheapest, then all that are in time with their cost, and why the first is refused."""
+
+    cheapest: Capability
+    rows: tuple[tuple[int, float], ...]
+    terms: SelectionTerms
+    refusal: str | None
 
 
 def choose(
@@ -167,6 +177,11 @@ def _most_of_replica(workload: Service | Job, host: Host, terms: SelectionTerms)
     if terms.instance is not None and not (workload.mode == "train" and terms.instance >= WHOLE_SERVER):
         limit = min(limit, terms.instance)
     return limit
+
+
+def comparable(terms: SelectionTerms, workload: Service | Job, host: Host) -> SelectionTerms:
+    """Return the terms as far as they decide the settings: instances that hold the same replicas are alike."""
+    return replace(terms, instance=None if terms.instance is None else _most_of_replica(workload, host, terms))
 
 
 def _most_devices(workload: Service | Job, host: Host) -> int:

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from aigc_bench.core.identity import Same
 from aigc_bench.core.records import Record
 from aigc_bench.plan.search.candidates import Candidates, power_caps, stacked, with_caps
 from aigc_bench.predict.closed_form.columns import NotPredictable
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
     from aigc_bench.catalog.records import AcceleratorSpec
     from aigc_bench.predict.published.language_models import LanguageModel
-
-Held = TypeVar("Held")
 
 ENGINES: Mapping[str, tuple[str, ...]] = {
     "vllm": ("NVIDIA", "AMD", "Intel", "Google", "AWS"),
@@ -63,7 +62,7 @@ def served_candidates(
     asked = _Asked(
         lengths=lengths, engines=tuple(engines), precisions=tuple(precisions), idle_s=idle_s, options=options or EngineOptions()
     )
-    return _found(model, asked, tuple(map(_Same, specs)), _Same(catalogue), _Same(calibration))
+    return _found(model, asked, tuple(map(Same, specs)), Same(catalogue), Same(calibration))
 
 
 class _Asked(Record):
@@ -76,27 +75,14 @@ class _Asked(Record):
     options: EngineOptions
 
 
-class _Same(Generic[Held]):
-    """A value that equals itself alone: a catalogue's dozens of records are slow to compare."""
-
-    def __init__(self, held: Held) -> None:
-        self.held = held
-
-    def __hash__(self) -> int:
-        return id(self.held)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self.held is other.held
-
-
 # Plans of one service that differ in its rate, its place or prices ask for the same configurations, a third of a plan's time.
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=16)
 def _found(
     model: LanguageModel,
     asked: _Asked,
-    specs: tuple[_Same[AcceleratorSpec], ...],
-    catalogue: _Same[Catalogue],
-    calibration: _Same[Calibration],
+    specs: tuple[Same[AcceleratorSpec], ...],
+    catalogue: Same[Catalogue],
+    calibration: Same[Calibration],
 ) -> Candidates | None:
     prompt, answer = asked.lengths
     settings = [

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.identity import Same
 from aigc_bench.core.records import Case, Mode, OwnModel, Setting
 from aigc_bench.plan.search.candidates import Candidates, power_caps, stacked, with_caps
 from aigc_bench.plan.sizing.batching import INDEPENDENT, entries_of, requests_in, steps_of
@@ -60,14 +62,39 @@ def traced_candidates(
     trace: Callable[[Case], OpTrace],
 ) -> Candidates | None:
     """Return every configuration of a traced case; ``items_per_request`` items make one request."""
+    return _found(
+        (workload, preset, mode),
+        Same(settings),
+        items_per_request,
+        tuple(map(Same, specs)),
+        (tuple(engines), tuple(precisions)),
+        Same(model),
+        Same(catalogue),
+        Same(trace),
+    )
+
+
+# A plan of a chain, of owned machines or of several rates asks for the same configurations more than once.
+@lru_cache(maxsize=16)
+def _found(
+    run: tuple[str, str, Mode],
+    settings: Same[Mapping[str, Setting]],
+    items_per_request: float,
+    specs: tuple[Same[AcceleratorSpec], ...],
+    allowed: tuple[tuple[str, ...], tuple[str, ...]],
+    model: Same[OwnModel | None],
+    catalogue: Same[Catalogue],
+    trace: Same[Callable[[Case], OpTrace]],
+) -> Candidates | None:
+    (workload, preset, mode), (engines, precisions) = run, allowed
     parts: list[dict[str, object]] = []
     for precision in [one for one in (precisions or (PRECISION,)) if one in ("fp32", "tf32", "bf16", "fp16")]:
-        case = case_of(workload, preset, mode, precision=precision, settings=settings, model=model)
-        for table in tables(case, batches_for(case, items_per_request), trace=trace):
-            for spec in specs:
+        case = case_of(workload, preset, mode, precision=precision, settings=settings.held, model=model.held)
+        for table in tables(case, batches_for(case, items_per_request), trace=trace.held):
+            for spec in (one.held for one in specs):
                 for engine in [one for one in ENGINES if not engines or one in engines]:
                     own = "fp16" if precision == "bf16" and not spec.peak("bf16") else precision
-                    parts += _blocks(table, spec, engine, own, mode, items_per_request=items_per_request, catalogue=catalogue)
+                    parts += _blocks(table, spec, engine, own, mode, items_per_request=items_per_request, catalogue=catalogue.held)
     return stacked(parts)
 
 

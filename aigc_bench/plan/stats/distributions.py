@@ -22,6 +22,7 @@ import math
 import zlib
 from collections.abc import Mapping
 from datetime import date
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -64,10 +65,15 @@ def spread(estimate: Estimate, z: Array) -> Array:
     return np.asarray(np.maximum(found, 0.0) if low >= 0 else found)
 
 
+# Planning an option again after its simulation, or another rate, draws the same scenarios.
+@lru_cache(maxsize=256)
 def normals(name: str, *, num: int = NUM_DRAWS, seed: int = 0) -> Array:
     """Return standard normal samples of the stream of that name."""
     # crc32 and not hash(): Python salts the hash of a text anew in every process.
-    return np.random.default_rng([zlib.crc32(name.encode()), seed]).standard_normal(num)
+    found = np.random.default_rng([zlib.crc32(name.encode()), seed]).standard_normal(num)
+    # All who ask share it; an accidental += would change every later draw.
+    found.setflags(write=False)
+    return found
 
 
 def sample(estimates: Mapping[str, Estimate], *, num: int = NUM_DRAWS, seed: int = 0) -> dict[str, Array]:

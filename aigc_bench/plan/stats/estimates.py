@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
 from aigc_bench.core.arithmetic import ceil as ceil
-from aigc_bench.core.derivation import Derivation, changed, derivation_of, record, restated
+from aigc_bench.core.derivation import Derivation, changed, computed, derivation_of, record, restated
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Basis, Estimate
 
@@ -30,8 +30,11 @@ def combined(estimates: Iterable[Estimate]) -> Basis:
     A sum of no terms changes neither the value nor the basis of what it is added to.
     """
     given = list(estimates)
+    found = {estimate.basis for estimate in given}
+    if len(found) == 1:
+        return found.pop()
     # An empty sum must not turn a measured total into a modelled one.
-    found = {estimate.basis for estimate in given if estimate.source != NO_TERMS} or {estimate.basis for estimate in given}
+    found = {estimate.basis for estimate in given if estimate.source != NO_TERMS} or found
     if len(found) == 1:
         return found.pop()
     if "assumed" in found or not found:
@@ -46,7 +49,7 @@ def estimate(
     found_low, found_high = value if low is None else low, value if high is None else high
     # An assertion: values of files are checked where they are read, so this is a mistake in our code.
     assert found_low <= value <= found_high, f"an interval [{found_low}, {found_high}] must hold its value {value}"
-    return Estimate(value=value, low=found_low, high=found_high, unit=unit, basis=basis, source=source)
+    return computed(value, found_low, found_high, unit, basis, source)
 
 
 def assumed(value: float, *, unit: str, low: float | None = None, high: float | None = None, source: str) -> Estimate:
@@ -71,7 +74,7 @@ def counted(
     title: str | None = None,
 ) -> Estimate:
     """Return a whole number that a plan counts, with the arithmetic or the function that gives it from its inputs."""
-    found = Estimate(value=number, low=number, high=number, unit=unit, basis="modelled", source=source)
+    found = computed(number, number, number, unit, "modelled", source)
     if not inputs and key is None:
         return found
     return record(found, Derivation(arithmetic, tuple(inputs), source if inputs else None, compute, key, title))
@@ -89,9 +92,12 @@ def stated(value: float, key: str, *, unit: str, source: str = STATED) -> Estima
 
 def _make(values: tuple[float, float, float], *, unit: str, parts: Sequence[Estimate], arithmetic: str) -> Estimate:
     value, low, high = values
-    reasons = tuple(dict.fromkeys(reason for part in parts for reason in part.reasons))
+    reasons: tuple[str, ...] = ()
+    for part in parts:
+        if part.reasons:
+            reasons = tuple(dict.fromkeys((*reasons, *part.reasons)))
     # Rounding can put an end on the wrong side of the value by one unit in the last place.
-    made = Estimate(value=value, low=min(low, value), high=max(high, value), unit=unit, basis=combined(parts), reasons=reasons)
+    made = computed(value, min(low, value), max(high, value), unit, combined(parts), None, reasons)
     return record(made, Derivation(arithmetic, tuple(parts)))
 
 
@@ -126,9 +132,11 @@ def times(*factors: Estimate, unit: str) -> Estimate:
         ends = (math.prod(factor.low for factor in factors), math.prod(factor.high for factor in factors))
     else:
         # Log-widths towards each end separately: intervals may be lopsided.
-        down = _quadrature(_log_ratio(factor.value, factor.low) for factor in factors)
-        up = _quadrature(_log_ratio(factor.high, factor.value) for factor in factors)
-        ends = (value * math.exp(-down), value * math.exp(up))
+        # An exact factor has no width and adds nothing.
+        wide = [factor for factor in factors if factor.low < factor.value or factor.value < factor.high]
+        down = _quadrature([_log_ratio(factor.value, factor.low) for factor in wide])
+        up = _quadrature([_log_ratio(factor.high, factor.value) for factor in wide])
+        ends = (value * math.exp(-down), value * math.exp(up)) if wide else (value, value)
     return _make((value, *ends), unit=unit, parts=factors, arithmetic=_over_places(len(factors), "*"))
 
 
@@ -146,7 +154,7 @@ def _log_ratio(larger: float, smaller: float) -> float:
 
 
 def _quadrature(widths: Iterable[float]) -> float:
-    return math.sqrt(math.fsum(width * width for width in widths))
+    return math.sqrt(math.fsum([width * width for width in widths]))
 
 
 def scaled(quantity: Estimate, factor: float | Estimate, *, unit: str | None = None) -> Estimate:

@@ -82,7 +82,7 @@ def simulate(
 
 
 # Plans that differ in prices, places or other loads replay the same fleet: a run takes a second, its figures a kilobyte.
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _simulated(server: Server, traffic: Traffic, slo: Slo | None, warmup: float, cooldown: float) -> ServingResult:
     if isinstance(server, BatchServer):
         return simulate_batches(server, traffic, slo=slo, warmup=warmup, cooldown=cooldown)

@@ -7,8 +7,7 @@ from functools import cache
 import pytest
 
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.catalogue_search import worth_mixing
-from aigc_bench.plan.options.mixed import combined
+from aigc_bench.plan.options.mixed import combined, worth_mixing
 from aigc_bench.plan.options.wording import describe
 from aigc_bench.plan.records.plan import Option
 from tests.plan.build import make_demand, make_machine, make_rules, plan_on

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.catalogue_search import only
 from aigc_bench.plan.options.mixed import combined, summed_rent
 from aigc_bench.plan.options.wording import describe
 from aigc_bench.plan.records.plan import Option, Rent
+from aigc_bench.plan.search.loads_on_hosts import only
 from aigc_bench.plan.stats.estimates import assumed
 from tests.plan.demands import HANDFUL, JOBS, SERVICES, demand_of, plan_of, text_of
 
