@@ -82,12 +82,10 @@ def ranked(options: Iterable[Option], *, risk: RiskMeasure = "expected") -> tupl
 
 def standing(one: Option, risk: RiskMeasure) -> tuple[bool, bool, float, int, str, str, str, str]:
     """Return the key by which options are ranked."""
-    # Equal costs can differ in the last digits by rounding, which must not decide a rank.
-    cost = float(f"{measure_of(one, risk):.9g}")
     return (
         not one.accepted,
         is_refused(one),
-        cost,
+        _compared(measure_of(one, risk)),
         KINDS.index(one.kind),
         one.term,
         one.accelerator or "",
@@ -103,12 +101,12 @@ def is_like(one: Option, procurement: Procurement) -> bool:
 
 def least_usd(options: Iterable[Option]) -> float:
     """Return the least total cost of options that neither a limit nor P(SLO) refuses, as ranks compare it; infinite of none."""
-    return min((_compared_usd(one.tco_usd) for one in options if one.accepted and not is_refused(one)), default=math.inf)
+    return min((_compared(one.tco_usd.value) for one in options if one.accepted and not is_refused(one)), default=math.inf)
 
 
-def _compared_usd(cost: Estimate) -> float:
-    # As in ``standing``.
-    return float(f"{cost.value:.9g}")
+def _compared(usd: float) -> float:
+    # Equal costs can differ in the last digits by rounding, which must not decide a rank.
+    return float(f"{usd:.9g}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +140,7 @@ def option_within(
 ) -> Option | None:
     """Return the option of ``make_option``; ``None``, without a look at its factors, where it costs more than ``at_most_usd``."""
     priced = _priced(procurement, loads, demand=demand, rules=rules, margin=0)
-    return None if _compared_usd(priced.costs.tco_usd) > at_most_usd else _judged(priced, reasons)
+    return None if _compared(priced.costs.tco_usd.value) > at_most_usd else _judged(priced, reasons)
 
 
 def _priced(procurement: Procurement, loads: Sequence[Load], *, demand: Demand, rules: Rules, margin: int) -> _Priced:
