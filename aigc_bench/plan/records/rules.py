@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from aigc_bench.core.messages import message
@@ -32,51 +33,36 @@ class Rules(Record):
     job_goodput: Estimate
 
 
+FROM_CATALOGUE: Mapping[str, str] = {
+    "usable_memory": "usable_memory_fraction",
+    "usable_storage": "usable_storage_fraction",
+    "checkpoint_bytes_per_param": "checkpoint_bytes_per_param",
+    "checkpoints_kept": "checkpoints_kept",
+    "checkpoint_stall_s": "checkpoint_stall_s",
+    "hours_between_interruptions": "gpu_hours_per_interruption",
+    "restart_s": "job_restart_s",
+    "dataset_copies": "dataset_copies",
+    "beside_load": "beside_servers_load_fraction",
+    "ups_efficiency": "ups_efficiency",
+    "target_utilisation": "utilisation_target",
+}
+"""Rules whose value is a row of ``constants.csv``."""
+ASSUMED: Mapping[str, tuple[float, float, float, str]] = {
+    "link_goodput": (0.8, 0.9, 0.95, message("payload share of a link after framing and TCP")),
+    # With repairs of a day (``replay.jobs``) about two failures a year.
+    "machine_availability": (0.99, 0.995, 0.999, message("one server with repair within days")),
+    "off_peak_share": (0.0, 0.1, 0.3, message("service load at night over the peak, while jobs run")),
+    "job_goodput": (0.8, 0.9, 0.97, message("share of a job's window spent on its steps, without checkpoints")),
+}
+"""Shares without a published source: low end, value, high end, and what it is."""
 GENERAL = message("unverified (general knowledge)")
 
 
 def rules_from(catalogue: Catalogue) -> Rules:
     """Return the planner's rules from the catalogue's constants."""
-    constant = catalogue.constant
-    return Rules(
-        usable_memory=constant("usable_memory_fraction"),
-        usable_storage=constant("usable_storage_fraction"),
-        checkpoint_bytes_per_param=constant("checkpoint_bytes_per_param"),
-        checkpoints_kept=constant("checkpoints_kept"),
-        checkpoint_stall_s=constant("checkpoint_stall_s"),
-        hours_between_interruptions=constant("gpu_hours_per_interruption"),
-        restart_s=constant("job_restart_s"),
-        dataset_copies=constant("dataset_copies"),
-        beside_load=constant("beside_servers_load_fraction"),
-        ups_efficiency=constant("ups_efficiency"),
-        target_utilisation=constant("utilisation_target"),
-        link_goodput=assumed(
-            0.9,
-            low=0.8,
-            high=0.95,
-            unit="fraction",
-            source=message("payload share of a link after framing and TCP; {general}", general=GENERAL),
-        ),
-        # With repairs of a day (``replay.jobs``) about two failures a year.
-        machine_availability=assumed(
-            0.995,
-            low=0.99,
-            high=0.999,
-            unit="fraction",
-            source=message("one server with repair within days; {general}", general=GENERAL),
-        ),
-        off_peak_share=assumed(
-            0.1,
-            low=0.0,
-            high=0.3,
-            unit="fraction",
-            source=message("service load at night over the peak, while jobs run; {general}", general=GENERAL),
-        ),
-        job_goodput=assumed(
-            0.9,
-            low=0.8,
-            high=0.97,
-            unit="fraction",
-            source=message("share of a job's window spent on its steps, without checkpoints; {general}", general=GENERAL),
-        ),
-    )
+    known = {name: catalogue.constant(row) for name, row in FROM_CATALOGUE.items()}
+    guessed = {
+        name: assumed(value, low=low, high=high, unit="fraction", source=message("{what}; {general}", what=what, general=GENERAL))
+        for name, (low, value, high, what) in ASSUMED.items()
+    }
+    return Rules(**known, **guessed)
