@@ -27,7 +27,6 @@ from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.core.record import Record
 from aigc_bench.plan.demand.amounts import DAY_S, Amount
-from aigc_bench.plan.demand.arrivals_schema import ARRIVALS, OF_ARRIVALS
 from aigc_bench.plan.demand.chains_schema import WrittenPostTraining, WrittenRag
 from aigc_bench.plan.demand.schema import WrittenBatch, WrittenDataset, WrittenService, WrittenTraining
 from aigc_bench.plan.demand.served_options import most_tokens_of
@@ -66,7 +65,7 @@ def expanded_rag(written: WrittenRag) -> Expanded:
                 "read = {read} passages exceed the {retrieved} that are retrieved.", read=written.read, retrieved=written.retrieved
             )
         )
-    arrivals = {key: given for key in (*ARRIVALS, *OF_ARRIVALS) if (given := getattr(written, key, None)) is not None}
+    arrivals = written.arrivals
     question, passage = written.question_tokens, written.passage_tokens
     prompt = _sum(_exact(written.instruction_tokens), question, _scaled(passage, written.read))
     try:

@@ -12,8 +12,6 @@ from aigc_bench.plan.demand.amounts import (
     Flag,
     LongDuration,
     Names,
-    Number,
-    Table,
     Whole,
     WrittenAmount,
     between,
@@ -21,7 +19,7 @@ from aigc_bench.plan.demand.amounts import (
     lasting,
     zero_or,
 )
-from aigc_bench.plan.demand.arrivals_schema import OneArrival
+from aigc_bench.plan.demand.arrivals_schema import NamedTable, OneArrival
 from aigc_bench.plan.demand.serving_schema import WrittenEngineOptions
 from aigc_bench.plan.demand.slo_schema import WrittenSlo
 from aigc_bench.plan.records.chains import IndexKind
@@ -34,29 +32,11 @@ def _about(low: float, value: float, high: float) -> Amount:
 class WrittenRag(OneArrival):
     """``[[rag]]``: questions are embedded, passages searched and reranked, and a language model answers; one SLO for all of it."""
 
-    name: str = documented(message("a name of your own"), default=...)
     preset: str = documented(message("language model that answers"), default=...)
     embedding: str = documented(message("encoder of questions and passages, a preset of bert"), default="bge-m3")
     reranker: str = documented(
         message("encoder that reranks passages, a preset of bert; none leaves reranking out"), default="bge-m3"
     )
-    users: WrittenAmount | None = documented(message("people with access to the service"), unit="users", limits=zero_or(1, 1e10))
-    active_share: WrittenAmount | None = documented(
-        message("share of users active in the busy hour"), unit="fraction", limits=zero_or(1e-6, 1)
-    )
-    requests_per_minute: WrittenAmount | None = documented(
-        message("questions per active user"), unit="request/min", limits=zero_or(1e-6, 1e4)
-    )
-    peak_factor: WrittenAmount | None = documented(
-        message("busiest minutes over busy hour (default: catalogue)"), unit="ratio", limits=between(1, 1000)
-    )
-    rate: WrittenAmount | None = documented(
-        message("peak rate of questions, if it is known"), unit="request/s", limits=zero_or(1e-6, 1e7)
-    )
-    hourly_requests: tuple[Number, ...] | None = documented(
-        message("24 numbers: questions in each hour of a day"), unit="request/h", limits=zero_or(1e-3, 1e10)
-    )
-    duty: WrittenAmount | None = documented(message("mean rate over peak rate"), unit="fraction", limits=zero_or(1e-6, 1))
     passages: WrittenAmount = documented(message("passages in the index"), unit="passage", limits=between(1, 1e11), default=...)
     passage_tokens: WrittenAmount = documented(
         message("tokens per passage"), unit="token", limits=between(8, 8192), default=_about(200, 300, 500)
@@ -91,10 +71,9 @@ class WrittenRag(OneArrival):
     slo: WrittenSlo = documented(message("the SLO of the whole chain"), default=WrittenSlo())
 
 
-class WrittenPostTraining(Table):
+class WrittenPostTraining(NamedTable):
     """``[[post_training]]``: training by reinforcement: a fleet samples answers, another trains on them, step by step."""
 
-    name: str = documented(message("a name of your own"), default=...)
     preset: str = documented(message("language model that is trained"), default=...)
     method: Literal["full", "lora"] = documented(message("all weights, or LoRA adapters"), default="full")
     steps: Whole = documented(message("steps of the optimizer"), unit="count", limits=between(1, 1e7), default=...)

@@ -28,7 +28,7 @@ from aigc_bench.plan.demand.amounts import (
     lasting,
     zero_or,
 )
-from aigc_bench.plan.demand.arrivals_schema import OneArrival
+from aigc_bench.plan.demand.arrivals_schema import NamedTable, OneArrival
 from aigc_bench.plan.demand.chains_schema import WrittenPostTraining, WrittenRag
 from aigc_bench.plan.demand.serving_schema import WrittenEngineOptions
 from aigc_bench.plan.demand.slo_schema import WrittenSlo
@@ -36,46 +36,28 @@ from aigc_bench.plan.demand.supply_schema import WrittenOwned, WrittenQuote
 from aigc_bench.plan.records.demand import CoolingMethod, Goal, OptionKind, RiskMeasure
 
 
-class Named(Table):
+class OneModel(NamedTable):
     """What runs: ``workload`` and ``preset``, or the user's own ``model``."""
 
-    @model_validator(mode="after")
-    def _one_model(self) -> Self:
-        workload, preset, model = (getattr(self, key) for key in ("workload", "preset", "model"))
-        if model is None and not (workload and preset):
-            # Checked here because pydantic knows no "either these two or that one".
-            missing = " and ".join(key for key, given in (("workload", workload), ("preset", preset)) if not given)
-            raise ValueError(message("{missing} missing; give workload and preset, or model = PATH of your own", missing=missing))
-        return self
-
-
-class WrittenService(Named, OneArrival):
-    """``[[service]]``: a model that answers requests; one of users, rate, hourly_requests and trace gives the arrivals."""
-
-    name: str = documented(message("a name of your own"), default=...)
     workload: str = documented(message("model family, see `aigc-bench list workloads`"), default="")
     preset: str = documented(message("model of the family"), default="")
     model: str | None = documented(
         message("your own model instead of both: a config.json or its folder, relative to the demand file")
     )
-    users: WrittenAmount | None = documented(message("people with access to the service"), unit="users", limits=zero_or(1, 1e10))
-    active_share: WrittenAmount | None = documented(
-        message("share of users active in the busy hour"), unit="fraction", limits=zero_or(1e-6, 1)
-    )
-    requests_per_minute: WrittenAmount | None = documented(
-        message("requests per active user"), unit="request/min", limits=zero_or(1e-6, 1e4)
-    )
-    peak_factor: WrittenAmount | None = documented(
-        message("busiest minutes over busy hour (default: catalogue)"), unit="ratio", limits=between(1, 1000)
-    )
-    rate: WrittenAmount | None = documented(
-        message("peak request rate, if it is known"), unit="request/s", limits=zero_or(1e-6, 1e7)
-    )
-    hourly_requests: tuple[Number, ...] | None = documented(
-        message("24 numbers: requests in each hour of a day"), unit="request/h", limits=zero_or(1e-3, 1e10)
-    )
+
+    @model_validator(mode="after")
+    def _one_model(self) -> Self:
+        if self.model is None and not (self.workload and self.preset):
+            # Checked here because pydantic knows no "either these two or that one".
+            missing = " and ".join(key for key, given in (("workload", self.workload), ("preset", self.preset)) if not given)
+            raise ValueError(message("{missing} missing; give workload and preset, or model = PATH of your own", missing=missing))
+        return self
+
+
+class WrittenService(OneArrival, OneModel):
+    """``[[service]]``: a model that answers requests; one of users, rate, hourly_requests and trace gives the arrivals."""
+
     trace: str | None = documented(message("CSV file with a column arrival_s, relative to the demand file"))
-    duty: WrittenAmount | None = documented(message("mean rate over peak rate"), unit="fraction", limits=zero_or(1e-6, 1))
     input_tokens: WrittenAmount | None = documented(
         message("tokens per prompt (language models)"), unit="token", limits=between(1, 1e7)
     )
@@ -116,13 +98,9 @@ class WrittenService(Named, OneArrival):
     api_model: str | None = documented(message("commercial model that can replace it, by its name in api_prices"))
 
 
-class WrittenBatch(Named):
+class WrittenBatch(OneModel):
     """``[[batch]]``: a recurring batch inference job with a deadline."""
 
-    name: str = documented(message("a name of your own"), default=...)
-    workload: str = documented(message("model family"), default="")
-    preset: str = documented(message("model of the family"), default="")
-    model: str | None = documented(message("your own model instead of both: a config.json or its folder"))
     items: WrittenAmount = documented(
         message("items per run (language models: responses)"), unit="item", limits=zero_or(1e-3, 1e15), default=...
     )
@@ -143,13 +121,9 @@ class WrittenBatch(Named):
     engines: Names = documented(message("allowed engines"), default=())
 
 
-class WrittenTraining(Named):
+class WrittenTraining(OneModel):
     """``[[training]]``: training or fine-tuning with a deadline."""
 
-    name: str = documented(message("a name of your own"), default=...)
-    workload: str = documented(message("model family"), default="")
-    preset: str = documented(message("model of the family"), default="")
-    model: str | None = documented(message("your own model instead of both: a config.json or its folder"))
     method: Literal["pretraining", "full", "lora"] = documented(
         message("pretraining, full fine-tuning, or LoRA: low-rank adapters with frozen weights"), default="full"
     )
@@ -183,10 +157,9 @@ class WrittenTraining(Named):
         return self
 
 
-class WrittenDataset(Table):
+class WrittenDataset(NamedTable):
     """``[[dataset]]``: stored data; a profile of the catalogue, or a size."""
 
-    name: str = documented(message("a name of your own"), default=...)
     profile: str | None = documented(message("public data set: imagenet_1k, librispeech_960h, bookcorpus"))
     size_gb: WrittenAmount | None = documented(
         message("size, if it is not a public data set"), unit="GB", limits=zero_or(1e-6, 1e9)
