@@ -67,7 +67,7 @@ def _unbounded(demand: Demand) -> tuple[OptionKind, ...]:
     if limits.budget_usd_per_year is not None:
         return ()
     found: list[OptionKind] = ["cloud", "api"]
-    if limits.budget_usd is None and colocation.power_w is None and colocation.num_racks is None:
+    if limits.budget_usd is None and colocation.amount("power_w") is None and colocation.num_racks is None:
         found.append("colocated")
     if limits.budget_usd is None and site.amount("power_w") is None and site.num_racks is None:
         found.append("owned")

@@ -37,12 +37,13 @@ from aigc_bench.plan.demand.site_and_limits import (
     colocation_of,
     constraints_of,
     dataset_of,
+    demand_amounts,
     demand_table,
     finance_of,
     in_usd,
     owned_of,
     site_of,
-    stated_keys,
+    stated_amount,
 )
 from aigc_bench.plan.records.chains import Chain
 from aigc_bench.plan.records.demand import Demand, Growth, Service
@@ -217,15 +218,13 @@ def _convert(written: WrittenDemand, *, catalogue: Catalogue, folder: Path) -> t
     jobs = attempts.make_all(written.batch, "batch", checks=checks, maker=make_batch, prepare=own)
     once = partial(training_of, life_s=written.finance.life)
     jobs += attempts.make_all(written.training, "training", checks=checks, maker=once, prepare=own)
-    make_data = partial(dataset_of, catalogue=catalogue)
-    datasets = attempts.make_all(written.dataset, "dataset", checks=lambda _: (), maker=make_data)
+    datasets = attempts.make_all(written.dataset, "dataset", checks=lambda _: (), maker=partial(dataset_of, catalogue=catalogue))
     owned = [
         made
         for number, one in enumerate(written.owned, start=1)
         for made in attempts.make(f"owned {number}", partial(owned_of, one, catalogue=catalogue))
     ]
-    make_quote = partial(quote_of, catalogue=catalogue)
-    quotes = attempts.make_all(written.quote, "quote", checks=lambda _: (), maker=make_quote)
+    quotes = attempts.make_all(written.quote, "quote", checks=lambda _: (), maker=partial(quote_of, catalogue=catalogue))
     site = attempts.make("site", lambda: site_of(written.site, catalogue=catalogue))
     colocation = attempts.make("colocation", lambda: colocation_of(written.colocation, catalogue=catalogue))
     finance = attempts.make("finance", lambda: finance_of(written.finance, catalogue=catalogue))
@@ -250,6 +249,7 @@ def _convert(written: WrittenDemand, *, catalogue: Catalogue, folder: Path) -> t
         constraints=constraints[0],
         growth=_growth(written),
         availability=written.availability,
+        of_factors=demand_amounts(written, catalogue=catalogue),
     )
     return demand, []
 
@@ -359,7 +359,7 @@ def _whole(written: WrittenDemand) -> list[str]:
             message("{whole}no load: add a [[service]], [[batch]], [[training]], [[rag]] or [[post_training]]", whole=WHOLE)
         )
     limits, site = written.constraints, written.site
-    bounds = (limits.budget_usd, limits.budget_usd_per_year, stated_keys(site).get("power_kw"), site.racks)
+    bounds = (limits.budget_usd, limits.budget_usd_per_year, stated_amount(site, "power_kw"), site.racks)
     if written.goal == "most requests" and all(one is None for one in bounds):
         problems.append(
             message(

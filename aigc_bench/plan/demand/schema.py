@@ -212,20 +212,14 @@ class WrittenSite(Table):
 
 
 class WrittenColocation(Table):
-    """``[colocation]``: rented space; its limits apply there, not those of the site."""
+    """``[colocation]``: rented space; its limits apply there, not those of the site.
 
-    rack_kw: WrittenAmount | None = documented(
-        message("power and cooling per rack (default: by the cooling of the servers)"), unit="kW", limits=between(0.01, 1e4)
-    )
+    Its keys of power, heat and network are declared in the files of these factors (``plan.factors``).
+    """
+
     cooling: CoolingMethod | None = documented(message("cooling method of its racks (default: as each server requires)"))
-    power_kw: WrittenAmount | None = documented(
-        message("available IT power (default: unlimited)"), unit="kW", limits=zero_or(1e-3, 1e7)
-    )
     racks: Whole | None = documented(message("available racks (default: unlimited)"), unit="racks", limits=between(0, 1e6))
     rack_units: Whole = documented(message("height of a rack"), unit="U", limits=between(1, 100), default=42)
-    uplink_gbit_per_s: WrittenAmount | None = documented(
-        message("link to the users (default: unlimited)"), unit="Gbit/s", limits=zero_or(1e-6, 1e6)
-    )
 
 
 class WrittenFinance(Table):

@@ -5,9 +5,9 @@ Missing values come from the catalogue, with source.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import create_model
 
@@ -15,7 +15,7 @@ from aigc_bench.core.derivation import Derivation, record
 from aigc_bench.core.errors import UnknownNameError, UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.demand.amounts import Amount, Range, WrittenAmount, documented
+from aigc_bench.plan.demand.amounts import Amount, Range, Table, WrittenAmount, documented
 from aigc_bench.plan.demand.schema import (
     WrittenColocation,
     WrittenConstraints,
@@ -27,9 +27,9 @@ from aigc_bench.plan.demand.schema import (
 from aigc_bench.plan.demand.supply_schema import WrittenOwned
 from aigc_bench.plan.hardware.datasheet import usual_counts
 from aigc_bench.plan.placement.residency import RESIDENCIES, why_not_rented
-from aigc_bench.plan.records.demand import Colocation, Constraints, Dataset, Finance, Site, SiteKey, site_keys
+from aigc_bench.plan.records.demand import Colocation, Constraints, Dataset, Finance, Site
+from aigc_bench.plan.records.factor_keys import AmountKey, colocation_keys, demand_keys, site_keys
 from aigc_bench.plan.records.owned import Owned
-from aigc_bench.plan.site.cooling_fit import rack_limit_w
 from aigc_bench.plan.stats.estimates import estimate, stated
 
 if TYPE_CHECKING:
@@ -39,42 +39,76 @@ if TYPE_CHECKING:
 STATED = message("stated in the demand")
 
 
+Key = TypeVar("Key", bound=AmountKey)
+WrittenTable = TypeVar("WrittenTable", bound=Table)
+
+
 # Built once: pydantic compiles the validators of a class whenever it is made.
 @cache
 def demand_table() -> type[WrittenDemand]:
-    """Return the top of a demand file, whose site has the keys of every registered factor, too."""
-    fields = {key.name: (WrittenAmount | None, _field(key)) for key in site_keys().values()}
-    # pydantic's create_model is typed by literal keywords, which names found at run time cannot be.
-    site: type[WrittenSite] = create_model("WrittenSite", __base__=WrittenSite, __doc__=WrittenSite.__doc__, **fields)  # type: ignore[call-overload]
+    """Return the top of a demand file with the keys of every registered factor: its own, those of site and colocation."""
+    site, colocation = _extended(WrittenSite, site_keys()), _extended(WrittenColocation, colocation_keys())
+    top = _extended(WrittenDemand, demand_keys())
+    described = {name: WrittenDemand.model_fields[name].description or "" for name in ("site", "colocation")}
     return create_model(
         "WrittenDemand",
-        __base__=WrittenDemand,
+        __base__=top,
         __doc__=WrittenDemand.__doc__,
-        site=(site, documented(WrittenDemand.model_fields["site"].description or "", default=site())),
+        site=(site, documented(described["site"], default=site())),
+        colocation=(colocation, documented(described["colocation"], default=colocation())),
     )
 
 
-def with_factor_keys(site: Site, *, catalogue: Catalogue, stated: Mapping[str, Amount] | None = None) -> Site:
-    """Return a site with the keys of every factor: as stated, else by default; a key without either is left out."""
-    # A factor's default may depend on the site as stated, so these keys come after all others.
+def _extended(table: type[WrittenTable], keys: Sequence[AmountKey]) -> type[WrittenTable]:
+    """Return a table with more keys, each an amount; a key that is two numbers of a plan is one of the table."""
+    fields = {key.name: (WrittenAmount | None, _field(key)) for key in keys}
+    taken = sorted(fields.keys() & table.model_fields.keys())
+    assert not taken, f"{table.__name__} has the keys {taken} of a factor already"
+    # pydantic's create_model is typed by literal keywords, which names found at run time cannot be.
+    return create_model(table.__name__, __base__=table, __doc__=table.__doc__, **fields)  # type: ignore[call-overload,no-any-return]
+
+
+def _field(key: AmountKey) -> object:
+    return documented(key.meaning, unit=key.unit, limits=Range(low=key.low, high=key.high, or_zero=key.is_zero_allowed))
+
+
+def factor_amounts(
+    keys: Sequence[Key], written: Table | None, *, by_default: Callable[[Key], Estimate | None]
+) -> dict[str, Estimate]:
+    """Return the amounts of factors' keys as stated, else by default; a key without either is left out."""
     found: dict[str, Estimate] = {}
-    for name, key in site_keys().items():
-        given = (stated or {}).get(name)
-        by_default = key.default(catalogue, site) if key.default is not None and given is None else None
-        stated_as = key.stored_unit or key.unit
-        value = given.estimate(stated_as, source=STATED, factor=key.scale) if given is not None else by_default
+    stated: dict[str, Estimate] = {}
+    for key in keys:
+        given = stated_amount(written, key.name)
+        if given is not None:
+            # One key may be two numbers of a plan: what is stated is the same number in both.
+            stated.setdefault(key.name, given.estimate(key.stored_unit, source=STATED, factor=key.scale))
+        value = stated[key.name] if given is not None else by_default(key)
         if value is not None:
             found[key.stored_as] = value
+    return found
+
+
+def stated_amount(written: Table | None, name: str) -> Amount | None:
+    """Return the amount of a factor's key that a file states; ``None`` where it states none."""
+    given = getattr(written, name, None)
+    return given if isinstance(given, Amount) else None
+
+
+def with_factor_keys(site: Site, *, catalogue: Catalogue, written: WrittenSite | None = None) -> Site:
+    """Return a site with the keys of every factor: as written, else by default."""
+    # A factor's default may depend on the site as stated, so these keys come after all others.
+    found = factor_amounts(
+        site_keys(), written, by_default=lambda key: key.default(catalogue, site) if key.default is not None else None
+    )
     return site.model_copy(update={"of_factors": found})
 
 
-def stated_keys(written: WrittenSite) -> dict[str, Amount]:
-    """Return the factor keys that a file states, by name."""
-    return {name: given for name in site_keys() if isinstance(given := getattr(written, name, None), Amount)}
-
-
-def _field(key: SiteKey) -> object:
-    return documented(key.meaning, unit=key.unit, limits=Range(low=key.low, high=key.high, or_zero=key.is_zero_allowed))
+def demand_amounts(written: WrittenDemand, *, catalogue: Catalogue) -> dict[str, Estimate]:
+    """Return the amounts of the keys that factors add to the top of a demand file."""
+    return factor_amounts(
+        demand_keys(), written, by_default=lambda key: key.default(catalogue) if key.default is not None else None
+    )
 
 
 YEAR_S = 365.25 * 86400.0
@@ -125,22 +159,17 @@ def site_of(written: WrittenSite, *, catalogue: Catalogue) -> Site:
         redundancy=written.redundancy,
         has_server_room=written.server_room,
     )
-    return with_factor_keys(site, catalogue=catalogue, stated=stated_keys(written))
+    return with_factor_keys(site, catalogue=catalogue, written=written)
 
 
 def colocation_of(written: WrittenColocation, *, catalogue: Catalogue) -> Colocation:
-    """Return a colocation; the default density is the cooling capacity of its kind of rack."""
-    # What a colocation sells per rack is powered and cooled: one number for both.
-    density = _stated(written.rack_kw, "W", factor=1000.0)
-    return Colocation(
-        rack_air_w=density or rack_limit_w(written.cooling or "air", catalogue=catalogue),
-        rack_liquid_w=density or rack_limit_w(written.cooling or "direct_liquid", catalogue=catalogue),
-        cooling=written.cooling,
-        power_w=_stated(written.power_kw, "W", factor=1000.0),
-        num_racks=written.racks,
-        rack_height_u=written.rack_units,
-        egress_bits_per_s=_stated(written.uplink_gbit_per_s, "bit/s", factor=1e9),
+    """Return a colocation with the limits that factors declare."""
+    found = factor_amounts(
+        colocation_keys(),
+        written,
+        by_default=lambda key: key.default(catalogue, written.cooling) if key.default is not None else None,
     )
+    return Colocation(cooling=written.cooling, num_racks=written.racks, rack_height_u=written.rack_units, of_factors=found)
 
 
 def plant_left(life_years: float, *, catalogue: Catalogue) -> Estimate:

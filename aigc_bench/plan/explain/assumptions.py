@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 
 from aigc_bench.core.messages import joined, message
 from aigc_bench.core.records import Estimate, Record
-from aigc_bench.plan.records.demand import Arrival, Demand, Site, stored_keys
+from aigc_bench.plan.records.demand import Arrival, Colocation, Demand, Site
+from aigc_bench.plan.records.factor_keys import title_of_key
 from aigc_bench.plan.records.machine import Machine
 from aigc_bench.plan.records.plan import Assumption
 from aigc_bench.plan.records.rules import Rules
@@ -58,8 +59,6 @@ TITLES = {
     "requests_a_minute": message("requests per minute"),
     "duty": message("duty"),
     "hours_between_interruptions": message("accelerator-hours between interruptions"),
-    "rack_air_w": message("power and heat of a rack of air-cooled servers"),
-    "rack_liquid_w": message("power and heat of a rack of liquid-cooled servers"),
 }
 
 
@@ -95,7 +94,7 @@ def _walk(record: Record, *, path: tuple[str, ...]) -> Iterator[tuple[tuple[str,
             yield (*path, name), value
         elif isinstance(record, Arrival) and isinstance(value, Mapping):
             yield from (((*path, key.replace(" ", "_")), part) for key, part in value.items())
-        elif isinstance(record, Site) and name == "of_factors":
+        elif isinstance(record, Demand | Site | Colocation) and name == "of_factors":
             yield from (((*path, own), amount) for own, amount in record.of_factors.items())
         elif isinstance(value, Record):
             yield from _walk(value, path=(*path, name))
@@ -107,8 +106,7 @@ def _walk(record: Record, *, path: tuple[str, ...]) -> Iterator[tuple[tuple[str,
 
 def title_of(path: tuple[str, ...]) -> str:
     """Return the title of a path: the quantity, and what it belongs to."""
-    of_factor = stored_keys().get(path[-1]) if path[-2] == "site" else None
-    known = of_factor.title if of_factor is not None else TITLES.get(path[-1])
+    known = title_of_key(path[-2], path[-1]) or TITLES.get(path[-1])
     what, owner = known or re.sub(UNIT, "", path[-1]).replace("_", " "), path[-2]
     if owner in ("rules", "growth", "demand", "constraints"):
         return what

@@ -9,7 +9,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.core.trail import Trail, slug
 from aigc_bench.plan.explain.assumptions import title_of
-from aigc_bench.plan.records.demand import Arrival, Demand, Site
+from aigc_bench.plan.records.demand import Arrival, Colocation, Demand, Site
 from aigc_bench.plan.records.plan import Plan
 from aigc_bench.plan.risk.counted_risk import FEW_SCENARIOS, SCENARIOS, path_key, scenarios_of
 from aigc_bench.plan.risk.ranking import FEW
@@ -44,7 +44,7 @@ def _parts(record: Record, name: str) -> Mapping[str, Estimate]:
     """Return what a computed arrival was computed from, and the site keys that factors bring along."""
     if isinstance(record, Arrival) and name == "peak_requests_per_s":
         return record.parts
-    return record.of_factors if isinstance(record, Site) and name == "of_factors" else {}
+    return record.of_factors if isinstance(record, Demand | Site | Colocation) and name == "of_factors" else {}
 
 
 def _add_field(trail: Trail, value: object, *, path: str) -> None:

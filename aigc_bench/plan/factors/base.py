@@ -21,7 +21,8 @@ from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.money.kept_and_sent import Transfers
 from aigc_bench.plan.placement.site_limits import site_for, table_of
-from aigc_bench.plan.records.demand import Demand, Job, OptionKind, Service, Site, SiteKey
+from aigc_bench.plan.records.demand import Demand, Job, OptionKind, Service, Site
+from aigc_bench.plan.records.factor_keys import ColocationKey, DemandKey, SiteKey
 from aigc_bench.plan.records.machine import Capability, Fleet, Load, Machine, Placement, Pool
 from aigc_bench.plan.records.plan import Assessment, CostLine, FactorVerdict
 from aigc_bench.plan.records.rules import Rules
@@ -117,7 +118,8 @@ class Factor(ABC):
     """One deployment factor.
 
     ``order`` is its place in every report; factors of the same order follow by name. On machines of a kind in ``provided`` the
-    provider is responsible: the factor is not judged there. ``keys`` are its own keys in the site of a demand file.
+    provider is responsible: the factor is not judged there. ``demand_keys``, ``site_keys`` and ``colocation_keys`` are its own keys
+    at the top, in the site and in the colocation of a demand file.
     What ``assess`` computes by the arithmetic on Estimates (``plan.stats.estimates``) is explained by it.
     """
 
@@ -127,7 +129,9 @@ class Factor(ABC):
     source: ClassVar[str]
     order: ClassVar[int] = 1000
     provided: ClassVar[frozenset[OptionKind]] = frozenset()
-    keys: ClassVar[tuple[SiteKey, ...]] = ()
+    demand_keys: ClassVar[tuple[DemandKey, ...]] = ()
+    site_keys: ClassVar[tuple[SiteKey, ...]] = ()
+    colocation_keys: ClassVar[tuple[ColocationKey, ...]] = ()
 
     @abstractmethod
     def assess(self, context: Context) -> Assessment:

@@ -9,7 +9,8 @@ from aigc_bench.core.records import Estimate
 from aigc_bench.plan.factors._racked import racked
 from aigc_bench.plan.factors.base import Context, Factor, Limits, enough
 from aigc_bench.plan.placement.desks import heat_of_a_room
-from aigc_bench.plan.records.demand import Site, SiteKey
+from aigc_bench.plan.records.demand import Site
+from aigc_bench.plan.records.factor_keys import SiteKey
 from aigc_bench.plan.records.machine import Machine
 from aigc_bench.plan.records.plan import Assessment
 from aigc_bench.plan.site.cooling_fit import TAKES, rack_limit_w
@@ -40,7 +41,7 @@ class CoolingFactor(Factor):
     )
     source = message("ASHRAE Handbook Fundamentals (sensible heat of air); rack limits by cooling method as in the catalogue")
 
-    keys = (
+    site_keys = (
         SiteKey(
             name="rack_cooling_kw",
             title=message("cooling of a rack"),
@@ -49,8 +50,6 @@ class CoolingFactor(Factor):
             low=0.01,
             high=1e4,
             field=RACK,
-            stored_unit="W",
-            scale=1000.0,
             default=_usual_limit,
         ),
         SiteKey(
@@ -60,6 +59,8 @@ class CoolingFactor(Factor):
             unit="degC",
             low=1,
             high=60,
+            # Not known of a provider, who states a density of the racks instead.
+            only_own=True,
         ),
     )
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.factors.base import Context, Factor, Limits, enough, scarcest
-from aigc_bench.plan.records.demand import Growth, Service, SiteKey
+from aigc_bench.plan.records.demand import Growth, Service
+from aigc_bench.plan.records.factor_keys import SiteKey, offered
 from aigc_bench.plan.records.machine import Pool
 from aigc_bench.plan.records.plan import Assessment
 from aigc_bench.plan.sizing.fleets import grown
@@ -18,6 +19,19 @@ FABRIC = message("compute network of a training machine")
 JOBS = message("link of a machine while jobs run")
 OF_SITE = "egress_bits_per_s"
 Pairs = dict[str, tuple[Estimate, Estimate]]
+
+
+UPLINK_KEY = SiteKey(
+    name="uplink_gbit_per_s",
+    title=message("uplink"),
+    meaning=message("link to the users (default: unknown)"),
+    unit="Gbit/s",
+    low=1e-6,
+    high=1e6,
+    is_zero_allowed=True,
+    field=OF_SITE,
+    only_own=True,
+)
 
 
 class NetworkFactor(Factor):
@@ -37,21 +51,8 @@ class NetworkFactor(Factor):
         "servers they are inside the predicted throughput, between servers they are counted here"
     )
 
-    keys = (
-        SiteKey(
-            name="uplink_gbit_per_s",
-            title=message("uplink"),
-            meaning=message("link to the users (default: unknown)"),
-            unit="Gbit/s",
-            low=1e-6,
-            high=1e6,
-            is_zero_allowed=True,
-            field=OF_SITE,
-            stored_unit="bit/s",
-            scale=1e9,
-            only_own=True,
-        ),
-    )
+    site_keys = (UPLINK_KEY,)
+    colocation_keys = (offered(UPLINK_KEY, meaning=message("link to the users (default: unlimited)")),)
 
     def assess(self, context: Context) -> Assessment:
         """Assess links, uplink and compute network separately; the one with least head-room counts."""

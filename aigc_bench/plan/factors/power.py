@@ -9,15 +9,17 @@ from aigc_bench.core.records import Estimate
 from aigc_bench.plan.factors._racked import racked
 from aigc_bench.plan.factors.base import Context, Factor, Limits, enough, scarcest
 from aigc_bench.plan.placement.desks import outlet
-from aigc_bench.plan.records.demand import Site, SiteKey
+from aigc_bench.plan.records.demand import CoolingMethod, Site
+from aigc_bench.plan.records.factor_keys import ColocationKey, SiteKey, offered
 from aigc_bench.plan.records.plan import Assessment
+from aigc_bench.plan.site.cooling_fit import rack_limit_w
 from aigc_bench.plan.stats.estimates import over, scaled, times
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
 
 
-SITE, FEED = "power_w", "rack_power_w"
+SITE, FEED, RACK = "power_w", "rack_power_w", "rack_cooling_w"
 # sqrt(3) x 415 V x 32 A x 0.8 (continuous load of a breaker) = 18.4 kW.
 USUAL_FEED = "pdu_3ph_32a"
 
@@ -26,6 +28,42 @@ def _usual_feed(catalogue: Catalogue, _: Site) -> Estimate:
     # The row is a data sheet's; that this site has such a feed is an assumption.
     feed, source = catalogue.power[USUAL_FEED].estimate(), message("a three-phase 32 A feed at 415 V, x 0.8; not stated")
     return feed.model_copy(update={"basis": "assumed", "source": source})
+
+
+OF_SITE = SiteKey(
+    name="power_kw",
+    title=message("IT power"),
+    meaning=message("IT power of the site"),
+    unit="kW",
+    low=1e-3,
+    high=1e7,
+    is_zero_allowed=True,
+    field=SITE,
+)
+OF_RACK = SiteKey(
+    name="rack_kw",
+    title=message("power of a rack"),
+    meaning=message("continuous rating of a rack's feed (default: three-phase 32 A)"),
+    unit="kW",
+    low=0.01,
+    high=1e4,
+    field=FEED,
+    default=_usual_feed,
+)
+
+
+def _density(field: str, cooling: CoolingMethod, *, title: str) -> ColocationKey:
+    """Return the kW per rack that a colocation sells for servers of a cooling method."""
+    return offered(
+        OF_RACK,
+        title=title,
+        meaning=message("power and cooling per rack (default: by the cooling of the servers)"),
+        field=field,
+        # What a colocation sells per rack is powered and cooled: one number limits both.
+        instead_of=(FEED, RACK),
+        holds=lambda machine: (machine.cooling == "direct_liquid") is (cooling == "direct_liquid"),
+        default=lambda catalogue, method: rack_limit_w(method or cooling, catalogue=catalogue),
+    )
 
 
 class PowerFactor(Factor):
@@ -44,31 +82,11 @@ class PowerFactor(Factor):
         ", the server model of `validate` at its upper end; nameplate is not load (8xH100 measured 8.4 kW of 10.2 rated)"
     )
 
-    keys = (
-        SiteKey(
-            name="power_kw",
-            title=message("IT power"),
-            meaning=message("IT power of the site"),
-            unit="kW",
-            low=1e-3,
-            high=1e7,
-            is_zero_allowed=True,
-            field=SITE,
-            stored_unit="W",
-            scale=1000.0,
-        ),
-        SiteKey(
-            name="rack_kw",
-            title=message("power of a rack"),
-            meaning=message("continuous rating of a rack's feed (default: three-phase 32 A)"),
-            unit="kW",
-            low=0.01,
-            high=1e4,
-            field=FEED,
-            stored_unit="W",
-            scale=1000.0,
-            default=_usual_feed,
-        ),
+    site_keys = (OF_SITE, OF_RACK)
+    colocation_keys = (
+        _density("rack_air_w", "air", title=message("power and heat of a rack of air-cooled servers")),
+        _density("rack_liquid_w", "direct_liquid", title=message("power and heat of a rack of liquid-cooled servers")),
+        offered(OF_SITE, meaning=message("available IT power (default: unlimited)")),
     )
 
     def assess(self, context: Context) -> Assessment:

@@ -6,7 +6,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.factors.base import Context, Factor, Limits, enough, scarcest
 from aigc_bench.plan.money.kept_and_sent import lines_of
-from aigc_bench.plan.records.demand import SiteKey
+from aigc_bench.plan.records.factor_keys import SiteKey
 from aigc_bench.plan.records.machine import Pool
 from aigc_bench.plan.records.plan import Assessment, CostLine
 from aigc_bench.plan.site.storage_system import DRIVE_BYTES
@@ -34,7 +34,7 @@ class StorageFactor(Factor):
         "capacity rule of the planner; checkpoint sizes as published (105 GB at 8B, 912 GB at 70B, 5.29 TB at 405B parameters)"
     )
 
-    keys = (
+    site_keys = (
         SiteKey(
             name="store_tb",
             title=message("shared storage"),
@@ -44,8 +44,6 @@ class StorageFactor(Factor):
             high=1e7,
             is_zero_allowed=True,
             field=STORE,
-            stored_unit="B",
-            scale=1e12,
             only_own=True,
         ),
         SiteKey(
@@ -57,8 +55,6 @@ class StorageFactor(Factor):
             high=1e6,
             is_zero_allowed=True,
             field="store_bytes_per_s",
-            stored_unit="B/s",
-            scale=1e9,
             only_own=True,
         ),
     )

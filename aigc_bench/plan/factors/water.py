@@ -24,7 +24,8 @@ from aigc_bench.plan.factors._racked import racked
 from aigc_bench.plan.factors.base import Context, Factor, Limits, enough
 from aigc_bench.plan.money.option_cost import energy_kwh_per_year
 from aigc_bench.plan.placement.room_around import other_mean_w
-from aigc_bench.plan.records.demand import Site, SiteKey
+from aigc_bench.plan.records.demand import Site
+from aigc_bench.plan.records.factor_keys import SiteKey
 from aigc_bench.plan.records.plan import Assessment, CostLine
 from aigc_bench.plan.stats.estimates import explained, named, scaled, times
 
@@ -78,7 +79,7 @@ class WaterFactor(Factor):
     source = message(
         "WUE: The Green Grid, white paper 35 (2011), ISO/IEC 30134-9; values by cooling method and climate as in the catalogue"
     )
-    keys = (
+    site_keys = (
         SiteKey(
             name=LIMIT,
             title=message("water available"),

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 
 from aigc_bench.core import registry
 from aigc_bench.core.messages import message
-from aigc_bench.plan.records.demand import Colocation, Demand, OptionKind, Site, site_keys
+from aigc_bench.plan.records.demand import Colocation, Demand, OptionKind, Site
+from aigc_bench.plan.records.factor_keys import colocation_keys, site_keys
 from aigc_bench.plan.records.machine import Machine
 from aigc_bench.plan.site.racks import Limit
 from aigc_bench.plan.site.room import MOST_SERVERS, Room
@@ -71,33 +72,24 @@ def site_for(kind: OptionKind, machine: Machine, demand: Demand) -> Site:
     if kind == "owned":
         return demand.site
     # A provider's building has neither the demand's storage nor its uplink.
-    elsewhere = demand.site.with_amounts({key.stored_as: None for key in site_keys().values() if key.only_own})
+    elsewhere = demand.site.with_amounts({key.stored_as: None for key in site_keys() if key.only_own})
     return _colocated(elsewhere, demand.colocation, machine) if kind == "colocated" else elsewhere
 
 
 def _colocated(site: Site, offer: Colocation, machine: Machine) -> Site:
-    """Return the limits of colocation racks: each kW is powered and cooled, so one density limits both."""
-    is_liquid = machine.cooling == "direct_liquid"
-    density = getattr(offer, density_of(machine))
+    """Return the limits of colocation racks, as factors declare them."""
     return site.with_amounts(
         {
-            "power_w": offer.power_w,
-            "rack_power_w": density,
-            "rack_cooling_w": density,
-            # Not known of a provider, who states a density instead.
-            "inlet_c": None,
-            "egress_bits_per_s": offer.egress_bits_per_s,
+            name: offer.amount(key.stored_as)
+            for key in colocation_keys()
+            if key.holds is None or key.holds(machine)
+            for name in key.replaces
         },
         num_racks=offer.num_racks,
         rack_height_u=offer.rack_height_u,
-        cooling=offer.cooling or ("direct_liquid" if is_liquid else "air"),
+        cooling=offer.cooling or ("direct_liquid" if machine.cooling == "direct_liquid" else "air"),
         floor_kg_per_m2=None,
     )
-
-
-def density_of(machine: Machine) -> str:
-    """Return the field of ``Colocation`` that limits a rack of such machines."""
-    return "rack_liquid_w" if machine.cooling == "direct_liquid" else "rack_air_w"
 
 
 def table_of(kind: OptionKind) -> str:

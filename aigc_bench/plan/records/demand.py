@@ -1,4 +1,4 @@
-"""The demand: services, jobs, data, a site, money and limits; and the keys that factors add to a site.
+"""The demand: services, jobs, data, a site, money and limits.
 
 Rates and sizes are Estimates, so that a stated guess carries its interval and its source into every figure. ``None`` is unknown
 or unlimited, as each field says; it is never zero.
@@ -6,13 +6,11 @@ or unlimited, as each field says; it is never zero.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping
+from typing import Literal
 
 from pydantic import Field
 
-from aigc_bench.core import registry
 from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Estimate, Mode, OwnModel, Record, Setting
 from aigc_bench.core.units import Currency
@@ -21,10 +19,6 @@ from aigc_bench.plan.records.owned import Owned
 from aigc_bench.plan.records.quote import Quote
 from aigc_bench.plan.site.power_chain import DESIGN_RISE_K, Redundancy
 from aigc_bench.predict.closed_form.engine_options import EngineOptions
-
-if TYPE_CHECKING:
-    from aigc_bench.catalog.loader import Catalogue
-
 
 JobKind = Literal["batch", "training", "finetuning"]
 CoolingMethod = Literal["air", "rear_door", "direct_liquid", "immersion"]
@@ -161,7 +155,7 @@ class Site(Record):
 
     ``num_racks`` are the racks it has room for, ``demand_charge_usd_per_kw_month`` is the price of a month's peak draw, in
     addition to its energy. ``of_factors`` holds the amounts that factors ask of a site, each declared in its factor's file
-    (``SiteKey``). ``redundancy`` of feeds, UPS and cooling is by the number of servers where ``None``;
+    (``factor_keys.SiteKey``). ``redundancy`` of feeds, UPS and cooling is by the number of servers where ``None``;
     ``has_server_room`` puts desktops into racks, too.
     """
 
@@ -195,17 +189,18 @@ class Site(Record):
 class Colocation(Record):
     """What a colocation provider sells, whose limits apply there instead of the site's. ``None`` is as for a site.
 
-    ``rack_*_w`` is what one rack of air-cooled or liquid-cooled servers may draw and reject as heat. ``cooling`` is the method of
-    all racks; ``None``: each server gets the method it is built for.
+    ``cooling`` is the method of all racks; ``None``: each server gets the method it is built for. ``of_factors`` holds the limits
+    that factors declare (``factor_keys.ColocationKey``).
     """
 
-    rack_air_w: Estimate | None = None
-    rack_liquid_w: Estimate | None = None
     cooling: CoolingMethod | None = None
-    power_w: Estimate | None = None
     num_racks: int | None = Field(default=None, ge=0)
     rack_height_u: int = 42
-    egress_bits_per_s: Estimate | None = None
+    of_factors: Mapping[str, Estimate] = Field(default_factory=dict)
+
+    def amount(self, name: str) -> Estimate | None:
+        """Return the limit of that name that a factor declares; ``None`` where there is none."""
+        return self.of_factors.get(name)
 
 
 class Finance(Record):
@@ -263,7 +258,8 @@ class Growth(Record):
 class Demand(Record):
     """What must be served, where, and under which limits. Services peak by day; jobs run in their window next to the off-peak load.
 
-    Without ``growth`` the rates are those of today for ever.
+    Without ``growth`` the rates are those of today for ever. ``of_factors`` holds the amounts that factors ask of a demand
+    (``factor_keys.DemandKey``).
     """
 
     name: str
@@ -281,41 +277,4 @@ class Demand(Record):
     growth: Growth | None = None
     availability: float = Field(default=0.999, gt=0, lt=1)
     notes: tuple[Sentence, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class SiteKey:
-    """One amount in ``[site]``: its name in the file, its title in a plan, its meaning, its unit and the range that it takes.
-
-    ``default`` returns its value at a site that does not state it; without one, a value that is not stated is unknown.
-    ``Site.of_factors`` holds the values in SI: by ``field``, in ``stored_unit``, ``scale`` of it in one of the file's; by the name
-    and in the unit of the file where these are not given. A provider's building has none of what is ``only_own``.
-    """
-
-    name: str
-    title: Sentence
-    meaning: Sentence
-    unit: str
-    low: float
-    high: float
-    is_zero_allowed: bool = False
-    field: str = ""
-    stored_unit: str = ""
-    scale: float = 1.0
-    only_own: bool = False
-    default: Callable[[Catalogue, Site], Estimate | None] | None = None
-
-    @property
-    def stored_as(self) -> str:
-        """Return the name in ``Site.of_factors``, which is the number's key in a plan, too."""
-        return self.field or self.name
-
-
-def site_keys() -> dict[str, SiteKey]:
-    """Return the keys that registered factors add to a site, by name."""
-    return {key.name: key for name in registry.names("factors") for key in registry.load("factors", name).keys}
-
-
-def stored_keys() -> dict[str, SiteKey]:
-    """Return the same by the name in ``Site.of_factors``."""
-    return {key.stored_as: key for key in site_keys().values()}
+    of_factors: Mapping[str, Estimate] = Field(default_factory=dict)

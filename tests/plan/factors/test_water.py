@@ -52,7 +52,7 @@ def judged(**changes: Any) -> tuple[Option, Assessment]:
 def default_wue(region: str | None, cooling: CoolingMethod = "air") -> float:
     """The WUE that a site has by default."""
     site: Site = make_site(region=region, cooling=cooling)
-    key = next(key for key in factor.keys if key.name == "wue_l_per_kwh")
+    key = next(key for key in factor.site_keys if key.name == "wue_l_per_kwh")
     assert key.default is not None
     found = key.default(CATALOGUE, site)
     assert found is not None and found.basis == "assumed" and found.low < found.value < found.high
@@ -134,7 +134,7 @@ PUBLISHED = {
 
 @pytest.mark.parametrize(("region", "published"), PUBLISHED.items())
 def test_published_figures_lie_within_the_interval_of_their_climate(region: str, published: tuple[float, ...]) -> None:
-    key = next(key for key in factor.keys if key.name == "wue_l_per_kwh")
+    key = next(key for key in factor.site_keys if key.name == "wue_l_per_kwh")
     assert key.default is not None
     found = key.default(CATALOGUE, make_site(region=region))
     assert found is not None

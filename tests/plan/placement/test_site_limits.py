@@ -39,7 +39,7 @@ def test_a_colocation_is_not_held_to_the_limits_of_a_room_that_is_too_small() ->
     assert colocated and all(one.accepted for one in colocated), [one.reasons for one in colocated]
     for option in colocated:
         for name in ("cooling", "power"):
-            assert option.factors[name].available == plan.demand.colocation.rack_air_w
+            assert option.factors[name].available == plan.demand.colocation.amount("rack_air_w")
         assert "uplink" not in option.factors["network"].why
 
 
