@@ -200,13 +200,17 @@ def differing_keys(base: RunInfo, other: RunInfo) -> tuple[KeyDifference, ...]:
     return tuple(sorted(found, key=lambda difference: not difference.is_hardware))
 
 
+def _measured_in_both(
+    base: Mapping[str, CaseAnalysis], other: Mapping[str, CaseAnalysis]
+) -> dict[str, tuple[CaseAnalysis, CaseAnalysis]]:
+    """Return the cases of which both runs have a finished trial, in the order of the first."""
+    shared = {case: (ours, other[case]) for case, ours in base.items() if case in other}
+    return {case: pair for case, pair in shared.items() if all(one.scenes for one in pair)}
+
+
 def _against(base: Run, other: Run, *, base_cases: Mapping[str, CaseAnalysis], fail_above: float | None) -> RunComparison:
     other_cases = {analysis.case.id: analysis for analysis in analyses(other)}
-    pairs = {
-        case: (ours, theirs)
-        for case, ours in base_cases.items()
-        if ours.scenes and (theirs := other_cases.get(case)) is not None and theirs.scenes
-    }
+    pairs = _measured_in_both(base_cases, other_cases)
     differing = differing_keys(base.info, other.info)
     is_same_hardware = not any(difference.is_hardware for difference in differing)
     is_same_kernel = is_same_hardware and not any(difference.key == "software.torch" for difference in differing)

@@ -9,6 +9,7 @@ explains.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -222,18 +223,22 @@ def idle_power(counter: Series, power: Series, *, start_s: float, end_s: float) 
     return float(joules[-1] / (refreshes.time_s[-1] - refreshes.time_s[0]))
 
 
+def _sum(values: Iterable[float | None]) -> float | None:
+    found = list(values)
+    known = [value for value in found if value is not None]
+    # A sum over a part of the devices would be taken for that of all.
+    return float(sum(known)) if len(known) == len(found) else None
+
+
 def total(parts: list[Energy]) -> Energy:
     """The energy of several devices in the same window; unknown as soon as one of them is."""
     if not parts:
         return Energy(gross_j=None, reasons=("no_power_sensor",))
     reasons = tuple(dict.fromkeys(reason for part in parts for reason in part.reasons))
-    gross = [part.gross_j for part in parts]
-    net = [part.net_j for part in parts]
-    idle = [part.idle_w for part in parts]
     return Energy(
-        gross_j=None if None in gross else float(sum(value for value in gross if value is not None)),
-        net_j=None if None in net else float(sum(value for value in net if value is not None)),
-        idle_w=None if None in idle else float(sum(value for value in idle if value is not None)),
+        gross_j=_sum(part.gross_j for part in parts),
+        net_j=_sum(part.net_j for part in parts),
+        idle_w=_sum(part.idle_w for part in parts),
         # The weakest of the parts says how good the sum is.
         source="integration" if any(part.source == "integration" for part in parts) else parts[0].source,
         num_samples=min(part.num_samples for part in parts),

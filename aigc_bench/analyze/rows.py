@@ -152,17 +152,22 @@ def _quantities(case: Case, scene: Scene, *, catalogue: HasAccelerators | None) 
     yield from sensed(scene)
 
 
+def _known_devices(scene: Scene, catalogue: HasAccelerators) -> list[AcceleratorSpec]:
+    """The catalogue's rows of the devices that the trial used; fewer than there are devices where one is not in it."""
+    used = [info for info in scene.run.info.system.accelerators if info.uuid in scene.devices]
+    specs = [
+        catalogue.accelerators.get(info.catalog_id or "") or catalogue.recognise(info.name, info.memory_bytes) for info in used
+    ]
+    return [spec for spec in specs if spec is not None]
+
+
 def _peak(case: Case, scene: Scene, *, catalogue: HasAccelerators | None) -> Peak:
     """Dense peak and bandwidth of the slowest device that the trial used; unknown as soon as one device is not in the catalogue."""
     if not scene.uses_accelerator:
         return _host_peak(case, scene) if case.backend == "cpu" else Peak()
     if catalogue is None:
         return Peak()
-    used = [info for info in scene.run.info.system.accelerators if info.uuid in scene.devices]
-    specs = [
-        catalogue.accelerators.get(info.catalog_id or "") or catalogue.recognise(info.name, info.memory_bytes) for info in used
-    ]
-    known = [spec for spec in specs if spec is not None]
+    known = _known_devices(scene, catalogue)
     # A peak over a part of the devices would be too low.
     if not known or len(known) < len(scene.devices):
         return Peak()

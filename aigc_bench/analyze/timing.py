@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -67,10 +67,15 @@ def timings(case: Case, trial: TrialResult, *, peak: Peak) -> Iterator[Quantity]
     if trial.quality is not None:
         yield from (Quantity(metric=name, value=value) for name, value in trial.quality.values.items())
     if trial.time_to_ready_s:
-        own = {part: seconds for part, seconds in trial.time_to_ready_s.items() if part not in HARNESS_PARTS}
-        parts = [raw(part.removesuffix("_s").replace("_", " "), seconds, "s") for part, seconds in own.items()]
-        how = over(" + ".join(f"{{{place}}}" for place in range(len(parts))), *parts) if parts else None
-        yield Quantity(metric="time_to_ready", value=sum(own.values()), derivation=how)
+        yield _time_to_ready(trial.time_to_ready_s)
+
+
+def _time_to_ready(seconds_of: Mapping[str, float]) -> Quantity:
+    """The seconds until the first step, without those of the harness itself."""
+    own = {part: seconds for part, seconds in seconds_of.items() if part not in HARNESS_PARTS}
+    parts = [raw(part.removesuffix("_s").replace("_", " "), seconds, "s") for part, seconds in own.items()]
+    how = over(" + ".join(f"{{{place}}}" for place in range(len(parts))), *parts) if parts else None
+    return Quantity(metric="time_to_ready", value=sum(own.values()), derivation=how)
 
 
 def launch_gap(trial: TrialResult) -> float | None:

@@ -156,17 +156,18 @@ def find_listed(
     Where the list states a memory, only a row of that size is meant: its ``A100`` is the card of 40 or of 80 GB. ``find`` knows the
     spellings of the catalogue.
     """
-    exact = [found for found in (find(name), find(f"{name} {memory_gib:.0f}GB") if memory_gib else None) if found is not None]
+    exact = [find(name)]
     # Also its own ids and names, run together or in another order, where only one row has them.
     loose = [spec for spec in specs.values() if _forms(name) & (_forms(spec.id) | _forms(spec.name))]
+    alone = loose if len({spec.id for spec in loose}) == 1 else []
+    if memory_gib is None:
+        return next((spec for spec in (*exact, *alone) if spec is not None), None)
+    exact.append(find(f"{name} {memory_gib:.0f}GB"))
     first = key(name.replace("-", " ")).split()[:1]
-    alone = find(" ".join(first))  # the usual variant goes before the others of its family
-    family = [spec for spec in (alone, *specs.values()) if spec and key(spec.name.replace("-", " ")).split()[:1] == first]
-    for found in (exact, loose if len({spec.id for spec in loose}) == 1 else [], family if memory_gib else []):
-        fitting = [spec for spec in found if memory_gib is None or _has_memory(spec, memory_gib)]
-        if fitting:
-            return fitting[0]
-    return None
+    usual = find(" ".join(first))  # goes before the other variants of its family
+    family = [spec for spec in (usual, *specs.values()) if spec and key(spec.name.replace("-", " ")).split()[:1] == first]
+    known = (spec for spec in (*exact, *alone, *family) if spec is not None)
+    return next((spec for spec in known if _has_memory(spec, memory_gib)), None)
 
 
 def _forms(name: str) -> set[str]:

@@ -231,6 +231,13 @@ def _rows_of_toml(file: Path, *, problems: list[str]) -> Iterator[_Given]:
                 yield _Given(file=file, where=where, table=TABLES[name], row_id=row_id, cells=row)
 
 
+def _unsourced(row: _Given, own: Cells, *, known: Collection[str]) -> list[Mistake]:
+    """What is missing of a row's source and date, where its table has them and no other mistake of these cells is ``known``."""
+    required = ("source", "as_of") if "source" in row.table.record.model_fields else ()
+    words = message("is required: state the source of the figures and its date")
+    return [(column, words) for column in required if not own.get(column) and column not in known]
+
+
 def _complete(row: _Given, *, earlier: Mapping[str, Cells]) -> tuple[Cells, list[Mistake]]:
     """The whole row: the given cells over those of the row it changes or is ``like``, and what is wrong with them."""
     table, row_id, shipped = row.table, row.row_id, _shipped(row.table.name)
@@ -243,9 +250,7 @@ def _complete(row: _Given, *, earlier: Mapping[str, Cells]) -> tuple[Cells, list
         mistakes.append(
             ("like", message("unknown {noun} {name!r}{nearest}", noun=table.noun, name=cut(start), nearest=nearest(start, known)))
         )
-    for required in ("source", "as_of") if "source" in table.record.model_fields else ():
-        if not own.get(required) and all(column != required for column, _ in mistakes):
-            mistakes.append((required, message("is required: state the source of the figures and its date")))
+    mistakes += _unsourced(row, own, known={column for column, _ in mistakes})
     base = dict(known.get(start, {}))
     if mistakes:
         # The rest of the row is still checked, so that one run reports all mistakes.

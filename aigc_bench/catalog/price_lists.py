@@ -186,8 +186,8 @@ def _gpuhunt(row: Row, provider: str, commas: Commas) -> Listed:
     )
 
 
-def _own(row: Row, provider: str, commas: Commas) -> Listed:
-    cells = row.cells
+def _term_and_kind(cells: Mapping[str, str], provider: str) -> tuple[CloudTerm, str | None]:
+    """Return the terms of a line and its kind of provider; raises ``ValueError`` where a word is missing or none of those known."""
     for column in ("provider", "accelerator"):
         if not cells[column] and not (column == "provider" and provider):
             raise ValueError(message("{column} is empty", column=column))
@@ -196,6 +196,12 @@ def _own(row: Row, provider: str, commas: Commas) -> Listed:
         raise ValueError(message("term is {term!r}, not one of {known}", term=term, known=", ".join(TERMS)))
     if kind is not None and kind not in KINDS:
         raise ValueError(message("kind is {kind!r}, not one of {known}", kind=kind, known=", ".join(KINDS)))
+    return term, kind
+
+
+def _own(row: Row, provider: str, commas: Commas) -> Listed:
+    cells = row.cells
+    term, kind = _term_and_kind(cells, provider)
     return Listed(
         line=row.line,
         provider=cells["provider"] or provider,
@@ -260,13 +266,6 @@ def _row(every: Sequence[Listed], *, gpu_id: str, taken: set[str], as_of: str, k
     for one in every:
         for term, usd in one.usd_per_h.items():
             rents[term].append(usd)
-    spread = max((max(found) / min(found) for found in rents.values()), default=1.0)
-    note = ""
-    if spread > 1.0 + 1e-9:
-        lowest, highest = min(min(found) for found in rents.values()), max(max(found) for found in rents.values())
-        note = message(
-            "median of {count} lines at ${lowest:g} to ${highest:g} per hour", count=len(every), lowest=lowest, highest=highest
-        )
     day = first.as_of or as_of
     words = [first.provider, gpu_id, first.instance or "", first.region or "", f"{first.count:g}", day]
     return {
@@ -284,8 +283,18 @@ def _row(every: Sequence[Listed], *, gpu_id: str, taken: set[str], as_of: str, k
         "source": first.source or f"{source}, {first.provider}",
         "as_of": day,
         "confidence": "medium",
-        "note": note,
+        "note": _spread_note(rents, count=len(every)),
     }
+
+
+def _spread_note(rents: Mapping[CloudTerm, Sequence[float]], *, count: int) -> str:
+    """Return between which prices a row is the median; empty where its lines agree."""
+    spread = max((max(found) / min(found) for found in rents.values()), default=1.0)
+    # Prices of one file that are equal as written may differ in the last digit after a conversion.
+    if spread <= 1.0 + 1e-9:
+        return ""
+    lowest, highest = min(min(found) for found in rents.values()), max(max(found) for found in rents.values())
+    return message("median of {count} lines at ${lowest:g} to ${highest:g} per hour", count=count, lowest=lowest, highest=highest)
 
 
 def _kind_of(provider: str) -> str:

@@ -6,9 +6,9 @@ Keys that are not listed are the libraries' business.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from aigc_bench.core.document import shown
 from aigc_bench.core.errors import UsageError
@@ -99,24 +99,36 @@ def check_part(name: str, config: Mapping[str, Any], *, file: Path) -> None:
 def _problem_of(key: str, value: Any) -> str | None:
     if value is None:
         return message("must not be null") if key in _NEVER_NULL else None
-    if key in _TEXTS:
-        return None if isinstance(value, str) else message("must be a text")
-    if key in _LISTS_OF_TEXTS:
-        is_right = isinstance(value, list) and all(isinstance(one, str) for one in value)
-        return None if is_right else message("must be a list of texts")
     if key in _LAYERS and _largest(value) > MOST_LAYERS:
         return message("at most {most:,} layers are computed with", most=MOST_LAYERS)
-    if key in _WHOLE:
-        return None if _is_dimension(value) else message("must be a whole number from 0 to {largest:,}", largest=LARGEST)
-    if key in _WHOLE_OR_LIST:
-        return (
-            None
-            if _is_dimension(value) or _is_list(value)
-            else message("must be a whole number from 0 to {largest:,} or a list of them", largest=LARGEST)
-        )
-    if key in _LISTS:
-        return None if _is_list(value) and value else message("must be a list of whole numbers")
-    return None
+    kind = next((kind for kind in _kinds() if key in kind.keys), None)
+    return None if kind is None or kind.holds(value) else kind.problem
+
+
+class _Kind(NamedTuple):
+    """Keys whose values are alike, the check of a value, and what is said of a wrong one."""
+
+    keys: Sequence[str]
+    holds: Callable[[Any], bool]
+    problem: str
+
+
+def _kinds() -> tuple[_Kind, ...]:
+    return (
+        _Kind(_TEXTS, lambda value: isinstance(value, str), message("must be a text")),
+        _Kind(_LISTS_OF_TEXTS, _is_list_of_texts, message("must be a list of texts")),
+        _Kind(_WHOLE, _is_dimension, message("must be a whole number from 0 to {largest:,}", largest=LARGEST)),
+        _Kind(
+            _WHOLE_OR_LIST,
+            lambda value: _is_dimension(value) or _is_list(value),
+            message("must be a whole number from 0 to {largest:,} or a list of them", largest=LARGEST),
+        ),
+        _Kind(_LISTS, lambda value: _is_list(value) and bool(value), message("must be a list of whole numbers")),
+    )
+
+
+def _is_list_of_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
 def _is_dimension(value: Any) -> bool:

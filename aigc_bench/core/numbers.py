@@ -130,6 +130,15 @@ def _why_no_number(text: str) -> str:
     return message("is not a number")
 
 
+def _is_grouped(whole: str, *, last: str) -> bool:
+    """Whether the marks in a whole number separate its thousands; ``last`` is the last mark of the number with its decimals."""
+    marks = {mark for mark in whole if not mark.isdigit()}
+    if not marks:
+        return True
+    # All groups of one number have the same mark; points separate groups where a comma is the decimal mark alone.
+    return len(marks) == 1 and _GROUPS[min(marks)].fullmatch(whole) is not None and (marks != {"."} or last == ",")
+
+
 def _ungrouped(figure: str, *, commas: Commas) -> str:
     """Digits with a point at most; raises ``ValueError`` where the marks between digits can be read in two ways or in none."""
     marks = [mark for mark in figure if not mark.isdigit()]
@@ -140,9 +149,7 @@ def _ungrouped(figure: str, *, commas: Commas) -> str:
     # The last mark is the decimal one if it stands once and separates no thousands.
     if last in ".," and marks.count(last) == 1 and not _is_group(figure, last, commas=commas):
         whole, _, decimals = figure.rpartition(last)
-    # All groups of one number have the same mark.
-    groups = {mark for mark in whole if not mark.isdigit()}
-    if len(groups) > 1 or (groups and not _GROUPS[min(groups)].fullmatch(whole)) or (groups == {"."} and last != ","):
+    if not _is_grouped(whole, last=last):
         raise ValueError(message("groups its digits in an unusual way; write them without separators"))
     return f"{''.join(c for c in whole if c.isdigit())}.{decimals or 0}"
 

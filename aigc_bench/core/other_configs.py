@@ -122,6 +122,11 @@ _META_VOCABULARY = 32000
 """Llama and Llama 2 write -1 and take it from their tokenizer."""
 
 
+def _renamed(stated: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a file states under its own names, under those of ``names``."""
+    return {name: stated[own] for own, name in names.items() if stated.get(own) is not None}
+
+
 def config_of_params(file: Path) -> dict[str, Any]:
     """Return the configuration of a ``params.json`` as Mistral and Meta publish it next to ``consolidated`` weights."""
     refuse_failed_download(file)
@@ -131,15 +136,14 @@ def config_of_params(file: Path) -> dict[str, Any]:
             message("{file}: dim, n_layers and n_heads are missing, so this is not a model's {params}.", file=file, params=PARAMS),
             message("Give the params.json of Mistral or Meta, or a config.json."),
         )
-    found = {key: params[own] for own, key in _PARAMS_KEYS.items() if params.get(own) is not None}
     moe = params.get("moe")
     experts = moe if isinstance(moe, Mapping) else {}
+    found = _renamed(params, _PARAMS_KEYS)
     if "intermediate_size" not in found:
         found["intermediate_size"] = _meta_width(params)
     if not _is_count(found.get("vocab_size")):
         found["vocab_size"] = _META_VOCABULARY
-    found |= {key: experts[own] for own, key in _PARAMS_EXPERTS.items() if experts.get(own) is not None}
-    found |= {key: params[key] for key in _LATENT if params.get(key) is not None}
+    found |= _renamed(experts, _PARAMS_EXPERTS) | _renamed(params, {key: key for key in _LATENT})
     tied = {"tie_word_embeddings": params.get("tied_embeddings") is True}
     # Mistral Large 3 has the layers of DeepSeek-V3, whose type has other names for the same keys.
     is_latent = "kv_lora_rank" in found

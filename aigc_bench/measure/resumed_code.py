@@ -16,6 +16,17 @@ from aigc_bench.core.records import Case
 from aigc_bench.workloads._own import resolve
 
 
+def _unpermitted(name: str, *, folder: Path) -> UsageError:
+    """Return the error of a run whose code was not named with the command."""
+    command = f"aigc-bench run --resume {shlex.quote(str(folder))} --model {name}"
+    return UsageError(
+        message("{folder}: its workload is the code {missing!r}, which a file alone never starts.", folder=folder, missing=name),
+        message("If you trust that code, type its name: {command}", command=command)
+        if is_well_formed(name)
+        else message("It is no module:function."),
+    )
+
+
 def permit_code(cases: Sequence[Case], *, folder: Path, typed: str | None) -> None:
     """Load the code that the run's cases need, ``typed`` with the command; raises ``UsageError`` where it differs."""
     named = list(dict.fromkeys(case.workload for case in cases if ":" in case.workload))
@@ -27,17 +38,7 @@ def permit_code(cases: Sequence[Case], *, folder: Path, typed: str | None) -> No
         )
     missing = [name for name in named if name != typed and permitted(name) is None]
     if missing:
-        command = f"aigc-bench run --resume {shlex.quote(str(folder))} --model {missing[0]}"
-        raise UsageError(
-            message(
-                "{folder}: its workload is the code {missing!r}, which a file alone never starts.",
-                folder=folder,
-                missing=missing[0],
-            ),
-            message("If you trust that code, type its name: {command}", command=command)
-            if is_well_formed(missing[0])
-            else message("It is no module:function."),
-        )
+        raise _unpermitted(missing[0], folder=folder)
     for name in named:
         load_named_code(name)
         # The hash of the code's file, as the cases recorded it.

@@ -35,6 +35,7 @@ from aigc_bench.plan.records.owned import Owned, OwnedFleet, OwnedPlan
 from aigc_bench.plan.records.plan import Option, Plan
 from aigc_bench.plan.records.rules import rules_from
 from aigc_bench.plan.search.loads_on_hosts import loads_of, only
+from aigc_bench.plan.search.selection import SelectionTerms
 from aigc_bench.plan.stats.estimates import estimate, named, plus, scaled, times, total
 
 if TYPE_CHECKING:
@@ -77,6 +78,22 @@ def examine_owned(
     return [_examined(one, search, site=demand.site) for one in demand.owned]
 
 
+def _carried(host: Host, search: HostSearch, *, terms: SelectionTerms) -> tuple[list[Service | Job], list[str]]:
+    """Return the workloads that the machines carry each by itself, and why they do not carry the others."""
+    carried, reasons = list[Service | Job](), list[str]()
+    every: list[Service | Job] = [*search.demand.services, *search.demand.jobs]
+    for workload in every:
+        alone = replace(search, demand=only(search.demand, workload))
+        made = alone.options_by(host, alone.candidates_on([host]), terms=terms, procure=_as_they_stand)
+        refusals = [why for option in made for why in option.reasons if not option.accepted]
+        if made and not refusals:
+            carried.append(workload)
+        else:
+            unknown = message("{name}: the performance model does not support it", name=workload.name)
+            reasons.append(refusals[0] if refusals else unknown)
+    return carried, reasons
+
+
 def _examined(owned: Owned, search: HostSearch, *, site: Site) -> _Kept:
     catalogue, demand = search.models.catalogue, search.demand
     spec, host = catalogue.accelerators[owned.accelerator], host_of(owned, catalogue)
@@ -92,18 +109,7 @@ def _examined(owned: Owned, search: HostSearch, *, site: Site) -> _Kept:
     if reason is not None:
         return _Kept(row=row.model_copy(update={"reasons": (reason,)}), host=host)
     terms = search.market.purchase_terms(demand, is_alone=False)[0]
-    carried, reasons = list[Service | Job](), list[str]()
-    every: list[Service | Job] = [*demand.services, *demand.jobs]
-    for workload in every:
-        alone = replace(search, demand=only(demand, workload))
-        made = alone.options_by(host, alone.candidates_on([host]), terms=terms, procure=_as_they_stand)
-        refusals = [why for option in made for why in option.reasons if not option.accepted]
-        if made and not refusals:
-            carried.append(workload)
-        else:
-            reasons.append(
-                refusals[0] if refusals else message("{name}: the performance model does not support it", name=workload.name)
-            )
+    carried, reasons = _carried(host, search, terms=terms)
     if not carried:
         return _Kept(row=row.model_copy(update={"reasons": tuple(reasons)}), host=host)
     part = _with_loads(demand, {one.name: 1.0 for one in carried})
@@ -317,20 +323,22 @@ def _rest(demand: Demand, kept: Sequence[_Kept]) -> Demand:
     return scaled_demand(demand.model_copy(update={"owned": (), "site": site}), left)
 
 
+def _keep_usd(kept: Sequence[_Kept], *, added: Option | None, years: float) -> Estimate | None:
+    """Return the cost over the life of what is kept and ``added``, less the resale at its end; ``None`` where nothing is kept."""
+    terms = [scaled(one.row.running_usd_per_year, years, unit="usd") for one in kept if one.row.running_usd_per_year]
+    if added is not None:
+        # Under the option's own key: its servers are others than those there.
+        terms.append(restated(added.tco_usd, key=f"options.{added.rank}.tco_usd", title=message("total cost over the life")))
+    return _less(plus(*terms), total([one.row.later_usd for one in kept], unit="usd")) if kept and terms else None
+
+
 def _recorded(plan: Plan, found: Sequence[_Kept], *, kept: Sequence[_Kept], replaced: Option | None, demand: Demand) -> Plan:
     """Return the plan with what is done with the owned machines."""
     best, years = plan.recommended, demand.finance.life_years
     is_complete = best is not None and best.term == "kept"
     rows = [_decided(one, kept=kept, replaced=replaced) for one in found]
-    running = [scaled(one.row.running_usd_per_year, years, unit="usd") for one in kept if one.row.running_usd_per_year]
-    added = []
-    if best is not None and not is_complete:
-        # Under the option's own key: its servers are others than those there.
-        added = [restated(best.tco_usd, key=f"options.{best.rank}.tco_usd", title=message("total cost over the life"))]
-    keep = plus(*running, *added) if kept and (running or added) else None
     resale = total([one.row.resale_usd for one in found], unit="usd")
-    later = total([one.row.later_usd for one in kept], unit="usd")
-    keep = _less(keep, later) if keep is not None else None
+    keep = _keep_usd(kept, added=None if is_complete else best, years=years)
     anew = _less(replaced.tco_usd, resale) if replaced is not None else None
     return plan.model_copy(
         update={

@@ -40,17 +40,24 @@ def seq2seq_preset(files: ModelFiles) -> Preset | None:
     if model_type not in _SEQ2SEQ or not has_head:
         return None
     is_t5 = model_type.endswith("t5")
-    config = {**(_T5_DEFAULTS if is_t5 else {}), **files.config}
-    fixed: dict[str, Any] = {"has_own_head": True} if is_t5 and config["tie_word_embeddings"] is False else {}
-    if config.get("decoder_start_token_id") is None:
-        fixed["decoder_start_token_id"] = config.get("pad_token_id") or 0
-    if is_t5 and config.get("num_decoder_layers") is None:
-        fixed["num_decoder_layers"] = config["num_layers"]
-    limit = None if is_t5 else config.get("max_position_embeddings")
+    fixed = _t5_keys(files.config) if is_t5 else {}
+    if files.config.get("decoder_start_token_id") is None:
+        fixed["decoder_start_token_id"] = files.config.get("pad_token_id") or 0
+    # T5's positions are relative, and have no last one.
+    limit = None if is_t5 else files.config.get("max_position_embeddings")
     source, target = min(512, limit or 512), min(128, (limit or 128) - 1)
     defaults = {"src_len": source, "tgt_len": target, "max_new_tokens": min(64, target)}
-    kept = {key: config[key] for key in _T5_DEFAULTS if key in config} if is_t5 else {}
-    return adopted(files, title=message("an encoder-decoder"), defaults=defaults, **kept, **fixed)
+    return adopted(files, title=message("an encoder-decoder"), defaults=defaults, **fixed)
+
+
+def _t5_keys(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys of a T5 that files leave out where they agree with the library's defaults, and those that follow from them."""
+    found = {key: config.get(key, default) for key, default in _T5_DEFAULTS.items()}
+    if found["tie_word_embeddings"] is False:
+        found["has_own_head"] = True
+    if config.get("num_decoder_layers") is None:
+        found["num_decoder_layers"] = found["num_layers"]
+    return found
 
 
 def speech_preset(files: ModelFiles, *, frame_rate: int) -> Preset | None:
@@ -70,6 +77,21 @@ def speech_preset(files: ModelFiles, *, frame_rate: int) -> Preset | None:
     return None
 
 
+def _num_labels(config: Mapping[str, Any]) -> int:
+    """The classes that the head tells apart; those of ImageNet-1k where the file does not state them."""
+    labels = config.get("id2label")
+    stated = len(labels) if isinstance(labels, Mapping) else config.get("num_labels")
+    return stated if isinstance(stated, int) else 1000
+
+
+def _image_defaults(config: Mapping[str, Any]) -> dict[str, int]:
+    """The resolution that the file states, where one is a setting of the family."""
+    vision = config.get("vision_config")
+    size = (vision if isinstance(vision, Mapping) else config).get("image_size")
+    side = size[0] if isinstance(size, list) and size else size
+    return {"resolution": side} if isinstance(side, int) and 32 <= side <= 1024 else {}
+
+
 def image_preset(files: ModelFiles) -> Preset | None:
     """Classifiers of images, and towers without a head (DINOv2, CLIP, SigLIP), which are run without one; ``None`` for others."""
     model_type, named = _model_type(files), files.architecture or ""
@@ -78,18 +100,10 @@ def image_preset(files: ModelFiles) -> Preset | None:
     is_classifier = "ForImageClassification" in named
     if named and not is_classifier and not named.endswith(("Model", "ForMaskedImageModeling", "ForPreTraining")):
         return None
-    labels = files.config.get("id2label")
-    num_labels = len(labels) if isinstance(labels, Mapping) else files.config.get("num_labels")
-    vision = files.config.get("vision_config")
-    size = (vision if isinstance(vision, Mapping) else files.config).get("image_size")
-    side = size[0] if isinstance(size, list) and size else size
-    fixed: dict[str, Any] = {"num_labels": (num_labels if isinstance(num_labels, int) else 1000) if is_classifier else 0}
-    if is_classifier:
-        # Which of a type's classifiers it is: DeiT has one with a teacher's head.
-        fixed["architectures"] = [named]
-    defaults = {"resolution": side} if isinstance(side, int) and 32 <= side <= 1024 else {}
+    # Which of a type's classifiers it is: DeiT has one with a teacher's head.
+    fixed = {"num_labels": _num_labels(files.config), "architectures": [named]} if is_classifier else {"num_labels": 0}
     title = message("an image classifier") if is_classifier else message("an image tower without a head")
-    found = adopted(files, title=title, defaults=defaults, **fixed)
+    found = adopted(files, title=title, defaults=_image_defaults(files.config), **fixed)
     # Names of classes are thousands of keys, and no part of the shape.
     config = {key: value for key, value in found.config.items() if key not in ("id2label", "label2id")}
     return dataclasses.replace(found, config=config)

@@ -133,7 +133,6 @@ def diff_command(table: str | None, as_json: bool) -> None:
         print_json([one.model_dump(mode="json") for one in found])
         return
     changed = [one for one in found if one.shipped is not None]
-    new = {(one.table, one.id): one for one in found if one.shipped is None}
     if changed:
         print_table(
             [
@@ -147,13 +146,14 @@ def diff_command(table: str | None, as_json: bool) -> None:
                 for one in changed
             ]
         )
-    counts: dict[str, int] = {}
-    for name, _ in new:
-        counts[name] = counts.get(name, 0) + 1
-    for name, count in counts.items():
-        ids = [row for found_in, row in new if found_in == name]
+    # A row has a cell for each of its columns, and is counted once.
+    new: dict[str, dict[str, None]] = {}
+    for one in found:
+        if one.shipped is None:
+            new.setdefault(one.table, {})[one.id] = None
+    for name, ids in new.items():
         more = " ..." if len(ids) > 3 else ""
-        say(message("{count:,} new rows of {table}: {ids}{more}", count=count, table=name, ids=", ".join(ids[:3]), more=more))
+        say(message("{count:,} new rows of {table}: {ids}{more}", count=len(ids), table=name, ids=", ".join([*ids][:3]), more=more))
     if not found:
         say(message("your files change nothing"))
 

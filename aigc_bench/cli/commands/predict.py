@@ -203,16 +203,20 @@ def _print_json(rows: Sequence[tuple[str, PredictedRow]]) -> None:
     print_json([{"accelerator": name, **dump(row)} for name, row in rows])
 
 
+def _shared_reasons(rows: Sequence[PredictedRow]) -> list[str]:
+    """Return the reasons that hold for all numbers of a case: they are printed once, above its table."""
+    # Parameters and the like are counted, and have none.
+    reasons = [row.reasons for row in rows if row.reasons] or [()]
+    return [code for code in reasons[0] if all(code in codes for codes in reasons)]
+
+
 def _print(rows: Sequence[tuple[str, PredictedRow]]) -> None:
     by_case: dict[tuple[str, str], list[PredictedRow]] = {}
     for name, row in rows:
         by_case.setdefault((row.case, name), []).append(row)
     for (case, name), own in by_case.items():
         say("", message("{case} on {name}", case=case, name=name))
-        # Reasons that hold for all numbers of a case are printed once, above the table.
-        # Parameters and the like are counted, and have none.
-        reasons = [row.reasons for row in own if row.reasons] or [()]
-        shared = [code for code in reasons[0] if all(code in codes for codes in reasons)]
+        shared = _shared_reasons(own)
         if shared:
             say(message("all numbers: {shared}", shared=", ".join(shared)))
         _say_largest_batch(own)

@@ -185,6 +185,11 @@ def _as_dict(run: Run, summaries: Sequence[CaseSummary]) -> dict[str, Any]:
     }
 
 
+def _has_gaps(summary: CaseSummary) -> bool:
+    # A failed trial is a result and is not run again by --resume; a missing one is.
+    return summary.status == "not_run" or (summary.num_finished < summary.num_asked and not summary.failures)
+
+
 def _print_outcome(run: Run, summaries: Sequence[CaseSummary]) -> None:
     """Print one line per case with its throughput, then the paths of run and report."""
     from aigc_bench import api
@@ -201,12 +206,10 @@ def _print_outcome(run: Run, summaries: Sequence[CaseSummary]) -> None:
     for line in api.skipped(run):
         say(line)
     say("", message("run     {path}", path=run.path), message("report  {path}", path=run.path / REPORT_FILE))
-    # A failed trial is a result and is not run again by --resume; a missing one is.
-    has_gaps = any(one.status == "not_run" or (one.num_finished < one.num_asked and not one.failures) for one in summaries)
     # A run's files permit no code, so the command to resume it must name the code again.
     code = next((case.workload for case in run.info.cases if case.model is not None and case.model.is_code), None)
     permission = "" if code is None else message(" --model {code}", code=shlex.quote(code))
-    if has_gaps or _is_open(run):
+    if any(map(_has_gaps, summaries)) or _is_open(run):
         say(message("resume  aigc-bench run --resume {path}{permission}", path=shlex.quote(str(run.path)), permission=permission))
 
 

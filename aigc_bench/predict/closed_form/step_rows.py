@@ -233,6 +233,17 @@ def _has_tensor_cores(spec: AcceleratorSpec) -> bool:
     return (spec.arch or "") != "Pascal"
 
 
+def _usual_batch(query: PublishedQuery, *, family: str, engine: Engine) -> float:
+    """Items per device and step where the row does not state them."""
+    # MLPerf's submitters publish the batch that their harness makes of the requests.
+    if "harness_batch" in query.layout and query.metric == "throughput_offline":
+        return query.layout["harness_batch"]
+    if query.metric.endswith("bs1") or query.metric == "latency_p99":
+        return 1.0
+    is_recurrent = bare_name(query.model).startswith("rnn-t") and engine.name == "tensorrt"
+    return _RECURRENT_BATCH if is_recurrent else _DEFAULT_BATCH[family]
+
+
 def _batch_per_device(query: PublishedQuery, *, family: str, engine: Engine) -> float:
     """Items per device and step; some sources state them for all devices together."""
     if query.family in LANGUAGE_FAMILIES:
@@ -241,14 +252,7 @@ def _batch_per_device(query: PublishedQuery, *, family: str, engine: Engine) -> 
         batch = query.batch or (tokens / training_length(query) if tokens else query.gpu_count)
         return batch / query.gpu_count
     if query.batch is None:
-        # MLPerf's submitters publish the batch that their harness makes of the requests.
-        if "harness_batch" in query.layout and query.metric == "throughput_offline":
-            return query.layout["harness_batch"]
-        if query.metric.endswith("bs1") or query.metric == "latency_p99":
-            return 1.0
-        return (
-            _RECURRENT_BATCH if bare_name(query.model).startswith("rnn-t") and engine.name == "tensorrt" else _DEFAULT_BATCH[family]
-        )
+        return _usual_batch(query, family=family, engine=engine)
     # NVIDIA's tables of training state the batch of all devices together, and so does StyleGAN's ``--batch``.
     is_global = (
         engine.name in ("pytorch-ngc-v1", "pytorch-ngc-v2")

@@ -158,6 +158,12 @@ def grouped_effects(rows: Sequence[ModelRow], rest: Floats) -> dict[str, float]:
     return found | fit_effects(rest - total_effects(groups, found), groups=groups, spreads=last, noise=NOISE)
 
 
+def _own_effects(rest: Floats, groups: Sequence[Mapping[str, str]]) -> Floats:
+    """Return what each row's work itself deviates by, of the logarithms that the constants leave."""
+    effects = fit_effects(rest, groups=groups, spreads=_CONSTANT_SPREADS, noise=NOISE)
+    return total_effects([{level: row[level] for level in _CONSTANT_SPREADS} for row in groups], effects)
+
+
 def _fit_constants(form: Form, rows: Sequence[ModelRow], logs: Floats, *, begin: Mapping[str, float] | None) -> dict[str, float]:
     """Maximum a posteriori on the logarithms; in the ``step`` form in turns with the effects of the work itself."""
     from scipy.optimize import least_squares
@@ -175,9 +181,7 @@ def _fit_constants(form: Form, rows: Sequence[ModelRow], logs: Floats, *, begin:
     for turn in range(1 if form == "language" else 2 if begin is not None else 3):
         # The first turn from the priors has no effects yet, so that they do not absorb what the constants should explain.
         if turn or (begin is not None and form == "step"):
-            rest = logs - forms.log_quantity(form, columns, _named(names, point))
-            effects = fit_effects(rest, groups=groups, spreads=_CONSTANT_SPREADS, noise=NOISE)
-            own = total_effects([{level: row[level] for level in _CONSTANT_SPREADS} for row in groups], effects)
+            own = _own_effects(logs - forms.log_quantity(form, columns, _named(names, point)), groups)
         target = logs - own
 
         # ``target`` is bound now: a closure in a loop would see the last turn's.

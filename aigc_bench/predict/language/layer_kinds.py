@@ -101,6 +101,15 @@ def window_of(c: Configuration) -> int:
     return c.number("sliding_window", 0)
 
 
+def _stated_experts(c: Configuration, count: int) -> list[bool] | None:
+    """Return what the file states layer by layer; ``None`` where it has no such list."""
+    for key, dense in (("mlp_layer_types", ("dense",)), ("moe_layer_freq", (0, None))):
+        listed = c.get(key)
+        if isinstance(listed, list) and len(listed) == count:
+            return [one not in dense for one in listed]
+    return None
+
+
 def expert_layers(c: Configuration) -> list[bool]:
     """Return for each layer whether its feed-forward part is a mixture of experts."""
     names, num_experts = named_layers(c), c.number("num_experts", 0)
@@ -110,12 +119,9 @@ def expert_layers(c: Configuration) -> list[bool]:
     # A single expert of Jamba and Hunyuan is a plain feed-forward part.
     if num_experts <= (1 if c.model_type in ("jamba", "hunyuan_v1_moe") else 0):
         return [False] * count
-    listed = c.get("mlp_layer_types")
-    if isinstance(listed, list) and len(listed) == count:
-        return [one != "dense" for one in listed]
-    frequency = c.get("moe_layer_freq")
-    if isinstance(frequency, list) and len(frequency) == count:
-        return [bool(one) for one in frequency]
+    stated = _stated_experts(c, count)
+    if stated is not None:
+        return stated
     chosen = _EXPERT_RULES.get(c.model_type)
     if chosen is not None:
         return [chosen(c, index) for index in range(count)]

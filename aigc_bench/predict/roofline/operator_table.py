@@ -117,7 +117,7 @@ def _affine(first: OpTrace, second: OpTrace, batches: Sequence[int]) -> Operator
     step = max(1, second.batch_size - first.batch_size)
     at = (np.asarray(batches, dtype=float) - first.batch_size) / step
 
-    def line(one: Sequence[float] | float, two: Sequence[float] | float) -> Floats:
+    def line(one: Sequence[float] | Floats | float, two: Sequence[float] | Floats | float) -> Floats:
         start, end = np.asarray(one, dtype=float), np.asarray(two, dtype=float)
         # [operators, batches]; an extrapolated line may fall below zero towards small batches.
         values: Floats = np.maximum(0.0, start[..., None] + (end - start)[..., None] * at)
@@ -125,20 +125,28 @@ def _affine(first: OpTrace, second: OpTrace, batches: Sequence[int]) -> Operator
 
     points = [(index, point) for index, stage in enumerate(first.stages) for point in stage.points]
     ones, twos = ([op for _, _, op in trace.operators()] for trace in (first, second))
+
+    def column(of: Callable[[Operator], float], operators: Sequence[Operator] = ones) -> Floats:
+        # As floats, so that every column of the table is of one type.
+        return np.array([of(op) for op in operators], dtype=float)
+
+    def affine(of: Callable[[Operator], float]) -> Floats:
+        return line(column(of), column(of, twos))
+
     return OperatorTable(
         batches=tuple(batches),
         stage_names=tuple(stage.name for stage in first.stages),
         stage=tuple(index for index, _ in points),
         repeats=tuple(stage.repeats for stage in first.stages),
         weight=np.array([point.weight for _, point in points]),
-        # As floats, so that every column of the table is of one type; used as an index after astype(int).
+        # Used as an index after astype(int).
         point=np.array([number for number, (_, point) in enumerate(points) for _ in point.operators], dtype=float),
         kinds=tuple(op.kind for op in ones),
         dtypes=tuple(op.dtype for op in ones),
-        is_forward=np.array([op.phase not in ("backward", "optimizer") for op in ones], dtype=float),
-        count=np.array([op.count for op in ones], dtype=float),
-        flops=line([op.flops for op in ones], [op.flops for op in twos]),
-        moved_bytes=line([op.moved_bytes for op in ones], [op.moved_bytes for op in twos]),
+        is_forward=column(lambda op: op.phase not in ("backward", "optimizer")),
+        count=column(lambda op: op.count),
+        flops=affine(lambda op: op.flops),
+        moved_bytes=affine(lambda op: op.moved_bytes),
         items=line(float(_items(first)), float(_items(second))),
         peak_bytes=_held_bytes(line, first, second),
         params_bytes=first.params_bytes,

@@ -174,10 +174,8 @@ class DeviceRules(TorchFunctionMode):
             query, key, value = self._lower(query), self._lower(key), self._lower(value)
             if attn_mask is not None and attn_mask.is_floating_point():
                 attn_mask = attn_mask.to(query.dtype)
-        # (batch, heads, positions, width of a head): the fused operator takes one width for queries, keys and values.
-        is_plain = query.dim() == 4 and query.is_meta and query.shape[-1] == key.shape[-1] == value.shape[-1]
         is_learned = attn_mask is not None and attn_mask.requires_grad and torch.is_grad_enabled()
-        if not is_plain or (self._is_cpu and (dropout_p > 0.0 or is_learned)):
+        if not _has_one_width(query, key, value) or (self._is_cpu and (dropout_p > 0.0 or is_learned)):
             return func(  # type: ignore[no-any-return]
                 query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa
             )
@@ -248,3 +246,8 @@ def _is_on_host(args: Any) -> bool:
     """Whether all tensors are the host's own: no work of the device, and nothing to decide."""
     tensors = [arg for arg in args if isinstance(arg, torch.Tensor)]
     return bool(tensors) and not any(tensor.is_meta for tensor in tensors)
+
+
+def _has_one_width(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> bool:
+    # (batch, heads, positions, width of a head): the fused operator takes one width for queries, keys and values.
+    return query.dim() == 4 and query.is_meta and query.shape[-1] == key.shape[-1] == value.shape[-1]

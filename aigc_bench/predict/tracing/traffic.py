@@ -140,11 +140,16 @@ def traffic(known: OperatorFacts, *, inputs: Sequence[Operand], outputs: Sequenc
         return _row_update(known, table=written[0], sources=[operand for operand in inputs if not operand.is_written])
     if known.kind == "optimizer":
         return _split([(i.role, i.num_bytes) for i in inputs], written_bytes=made + _updated_bytes(written))
-    read = [operand for operand in inputs if not (operand.is_written and known.name in _OVERWRITTEN)]
-    shares = _distinct(read)
-    if known.is_grouped:
-        shares = [(role, _expert_bytes(operand, inputs[0], experts_per_token)) for role, _, operand in _with_operands(read)]
+    shares = _read_shares(known, inputs=inputs, experts_per_token=experts_per_token)
     return _split(shares, written_bytes=made + sum(operand.num_bytes for operand in written))
+
+
+def _read_shares(known: OperatorFacts, *, inputs: Sequence[Operand], experts_per_token: int) -> list[tuple[str, int]]:
+    """Bytes that are read, by the role of what they belong to: an operand that is overwritten is not, and experts are in part."""
+    read = [operand for operand in inputs if not (operand.is_written and known.name in _OVERWRITTEN)]
+    if known.is_grouped:
+        return [(role, _expert_bytes(operand, inputs[0], experts_per_token)) for role, _, operand in _with_operands(read)]
+    return _distinct(read)
 
 
 def _lookup(known: OperatorFacts, *, inputs: Sequence[Operand], made_bytes: int) -> Traffic:

@@ -60,6 +60,10 @@ def family_of(workload: str, mode: str) -> str:
     return _FAMILIES.get((workload, mode), workload)
 
 
+def _is_published(row: MetricRow) -> bool:
+    return row.metric in METRICS and row.value is not None and row.verdict != "invalid"
+
+
 def published_table(run: Run, *, catalogue: Catalogue, gpu: str | None = None) -> str:
     """A run's valid and suspect numbers as CSV in the documented schema; probes and cases with a data pipeline are left out.
 
@@ -70,9 +74,7 @@ def published_table(run: Run, *, catalogue: Catalogue, gpu: str | None = None) -
     rows = metric_rows(run, catalogue=catalogue)
     # power_w is a column of every row of the case, not a row of its own.
     watts = {row.case: row.value for row in rows if row.metric == "power_mean" and row.verdict != "invalid"}
-    chosen = [
-        row for row in rows if row.case in cases and row.metric in METRICS and row.value is not None and row.verdict != "invalid"
-    ]
+    chosen = [row for row in rows if row.case in cases and _is_published(row)]
     if not chosen:
         raise UsageError(
             message("{path}: it has no number to publish.", path=run.path), message("Every case failed, is invalid, or is a probe.")
