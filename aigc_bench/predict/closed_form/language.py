@@ -63,6 +63,9 @@ class Layout(Record):
 def peak_flops(spec: AcceleratorSpec, number_format: NumberFormat) -> tuple[float, str]:
     """The dense peak that this format is multiplied at, and the dtype it belongs to; raises ``LookupError`` where none is known."""
     for dtype in number_format.compute:
+        # Without four-bit tensor cores kernels unpack MXFP4 to the 16-bit format of its activations.
+        if number_format.name == "mxfp4" and dtype == "fp8" and not spec.peak("fp4"):
+            continue
         peak = spec.peak(dtype)
         if peak:
             return peak, dtype
@@ -171,19 +174,13 @@ def usual_packing(model: LanguageModel, number_format: NumberFormat, *, engine: 
     )
 
 
-def own_read_bytes(model: LanguageModel, number_format: NumberFormat, *, tokens: float) -> float:
-    """The bytes that a step over a user's own checkpoint reads beyond those of published ones of its format, below 0 for fewer.
+def read_bytes(model: LanguageModel, number_format: NumberFormat, *, tokens: float, engine: str = "") -> float:
+    """Return the bytes of weights that a step over ``tokens`` tokens reads, each in its own format (``weight_bytes``).
 
-    The constants were fitted on published checkpoints with all weights at one width, so that what these leave in sixteen bits is in
-    the constants; what a file leaves out beyond that is not.
+    All but tables, of which a few rows are looked up; of experts those that some token chose.
     """
-    own = _own_packing(model, number_format)
-    if own is None:
-        return 0.0
-    reached = model.reached_experts(tokens)
-    return own.read_bytes(reached) - usual_packing(model, number_format, engine="llama.cpp" if own.is_mean else "").read_bytes(
-        reached
-    )
+    packing = _own_packing(model, number_format) or usual_packing(model, number_format, engine=engine)
+    return packing.read_bytes(model.reached_experts(tokens))
 
 
 def reported_bytes(model: LanguageModel, number_format: NumberFormat) -> float:
@@ -246,6 +243,7 @@ def decode_terms(
     context: float,
     cache_bytes: float,
     slowest: float = 1.0,
+    engine: str = "",
 ) -> dict[str, float]:
     """Seconds at peak of one decode step over ``sequences`` sequences of ``context`` cached tokens, per replica.
 
@@ -263,15 +261,11 @@ def decode_terms(
         if model.has_latent_attention
         else max(layout.attention_replicas, min(ranks, layout.attention_replicas * model.num_kv_heads))
     )
-    width = 2.0 if number_format.name == "amp" else number_format.weight_bytes
     return {
         # A multiply-add for each active parameter and token: 2 FLOPs.
         "decode_linear": 2.0 * model.active_params * sequences / ranks / peak * slowest,
         # Of experts only those that the batch's tokens reach are read.
-        "decode_weights": (model.read_params(sequences) * width + own_read_bytes(model, number_format, tokens=sequences))
-        / ranks
-        / bandwidth
-        * slowest,
+        "decode_weights": read_bytes(model, number_format, tokens=sequences, engine=engine) / ranks / bandwidth * slowest,
         "decode_attention": model.attention_flops(context) * sequences / ranks / attention_peak(spec) * slowest,
         "decode_cache": cache_bytes * model.moved_elements(context) * sequences / (per_rank * layout.context) / bandwidth * slowest,
         "decode_bytes": exchange_s(model, spec, layout=layout, tokens=sequences),
@@ -330,19 +324,16 @@ def imbalance(model: LanguageModel, stages: int) -> float:
 
 
 def prefill_terms(
-    model: LanguageModel, spec: AcceleratorSpec, *, number_format: NumberFormat, layout: Layout, length: float
+    model: LanguageModel, spec: AcceleratorSpec, *, number_format: NumberFormat, layout: Layout, length: float, engine: str = ""
 ) -> dict[str, float]:
     """Seconds at peak of reading a prompt of ``length`` tokens; raises ``LookupError`` where a peak is not known."""
     peak, _ = peak_flops(spec, number_format)
-    width = 2.0 if number_format.name == "amp" else number_format.weight_bytes
     ranks, parts = layout.tensor, layout.context
     each = length / parts
     return {
         "prefill_linear": 2.0 * model.active_params * each / ranks / peak,
         "prefill_attention": model.prompt_attention_flops(length) / (ranks * parts) / attention_peak(spec),
-        "prefill_weights": (model.read_params(each) * width + own_read_bytes(model, number_format, tokens=each))
-        / ranks
-        / spec.memory_bandwidth_bytes_per_s,
+        "prefill_weights": read_bytes(model, number_format, tokens=each, engine=engine) / ranks / spec.memory_bandwidth_bytes_per_s,
         "prefill_bytes": exchange_s(model, spec, layout=layout, tokens=each)
         + _context_s(model, spec, layout=layout, length=length),
     }

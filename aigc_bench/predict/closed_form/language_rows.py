@@ -11,7 +11,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.record import Record
 from aigc_bench.predict.closed_form import language, links
 from aigc_bench.predict.closed_form.columns import ModelRow, NotPredictable, log2_bin
-from aigc_bench.predict.closed_form.published_layouts import published_layout
+from aigc_bench.predict.closed_form.published_layouts import are_workers_stated, published_layout
 from aigc_bench.predict.language.named import language_named
 from aigc_bench.predict.published.image_tokens import image_tokens
 from aigc_bench.predict.published.language_models import LanguageModel
@@ -175,7 +175,7 @@ def is_unloaded(query: PublishedQuery) -> bool:
 
 CACHE_WORD = "cache_element_bytes"
 LAYOUT_ASSUMED = "layout_assumed"
-"""Other devices read the prompts, and how many is not stated: all that do not decode are taken for them."""
+"""Other devices read the prompts, and how many groups of either kind there are is not stated (``published_layouts``)."""
 
 
 def _caution(query: PublishedQuery, model: LanguageModel, engine: Engine) -> tuple[str, ...]:
@@ -189,7 +189,7 @@ def _caution(query: PublishedQuery, model: LanguageModel, engine: Engine) -> tup
     # The format may also stand in the model's name.
     if resolve_format(query.precision) is None and resolve_format(bare_name(query.model)) is None:
         notes.append("precision_assumed")
-    if query.metric == "ttft" and query.words.get("mode") == "disagg" and "prefill_workers" not in query.layout:
+    if query.words.get("mode") == "disagg" and not are_workers_stated(query):
         notes.append(LAYOUT_ASSUMED)
     return tuple(notes)
 
@@ -206,8 +206,8 @@ def format_as_served(model: LanguageModel, precision: str | None, *, name: str =
     ``name`` is a published model's name, which may state its format.
     """
     found = resolve_format(precision) or resolve_format(name) or number_format("fp8" if model.name in _NATIVE_FP8 else "bf16")
-    # gpt-oss is published in MXFP4 alone; "bf16" in a row is the format of its activations.
-    return number_format(model.native_format) if model.native_format and found.name in ("bf16", "fp16") else found
+    # gpt-oss is published in MXFP4 alone; "bf16" in a row is the format of its activations, and "fp4" is no other four-bit one.
+    return number_format(model.native_format) if model.native_format and found.name in ("bf16", "fp16", "fp4") else found
 
 
 def _lengths(query: PublishedQuery, model: LanguageModel, *, aspect: str) -> tuple[float, float]:
@@ -307,12 +307,13 @@ def _terms(one: _Question, *, lengths: tuple[float, float]) -> tuple[dict[str, f
     load = _load(one, tokens=tokens, lengths=lengths)
     decode = language.decode_terms(
         model, spec, number_format=numbers, layout=layout, sequences=load.sequences, context=context, cache_bytes=cache_bytes,
-        slowest=load.slowest,
+        slowest=load.slowest, engine=one.engine.name,
     )  # fmt: skip
     ranks = layout.prefill_tensor if layout.is_disaggregated else layout.tensor
     # Whole all-reduces: a prompt is read in one group of attention ranks (``attention_dp_exponent``).
     readers = language.Layout(tensor=ranks, pipeline=layout.pipeline, context=layout.context)
-    return {**decode, **language.prefill_terms(model, spec, number_format=numbers, layout=readers, length=input_len)}, load
+    prefill = language.prefill_terms(model, spec, number_format=numbers, layout=readers, length=input_len, engine=one.engine.name)
+    return {**decode, **prefill}, load
 
 
 def _flight(load: _Load) -> dict[str, float]:
@@ -369,10 +370,15 @@ def _groups(one: _Question, columns: Mapping[str, float], *, aspect: str) -> dic
         f"{aspect}.metric": query.metric,
         f"{aspect}.engine": kind,
         f"{aspect}.version": f"{kind}|{engine.version}",
+        # Whole releases: an engine's months apart differ as much as two engines do.
+        f"{aspect}.release": f"{kind}|{engine.release}",
+        f"{aspect}.release_model": f"{kind}|{engine.release}|{model.name}",
         f"{aspect}.model": model.name,
         f"{aspect}.model_engine": key,
         f"{aspect}.name_engine": f"{kind}|{bare_name(query.model)}",
         f"{aspect}.format": f"{engine.name}|{numbers.name}",
+        # A format is another work for each model: which layers stay in 16 bits is the checkpoint's affair.
+        f"{aspect}.format_model": f"{key}|{numbers.name}",
         f"{aspect}.arch": arch,
         f"{aspect}.arch_format": f"{arch}|{numbers.name}|{engine.name}",
         f"{aspect}.form": f"{'pcie' if 'PCIe' in (spec.form_factor or '') else 'module'}|{link}|{engine.name}",

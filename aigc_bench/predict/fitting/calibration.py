@@ -32,12 +32,14 @@ _EFFECT_DIGITS = 3
 """Decimals of an effect, in the file and in every fit, so that what is shipped is what is scored."""
 
 SPREADS: Mapping[str, float] = {
-    "tpot.metric": 0.05, "tpot.model_engine": 0.05, "tpot.name_engine": 0.1, "tpot.version": 0.1, "tpot.load": 0.1,
+    "tpot.metric": 0.1, "tpot.model_engine": 0.1, "tpot.name_engine": 0.1, "tpot.release": 0.2, "tpot.release_model": 0.1,
+    "tpot.form": 0.05, "tpot.ranks": 0.05, "tpot.load": 0.1,
     "tpot.cell": 0.35, "tpot.arch_format": 0.05, "tpot.format": 0.05, "tpot.layout": 0.05, "tpot.load_model": 0.05,
     "tpot.shape_model": 0.1, "tpot.device": 0.1, "tpot.device_engine": 0.2,
-    "ttft.arch": 0.2, "ttft.arch_format": 0.05, "ttft.form": 0.3, "ttft.ranks": 0.1, "ttft.load": 0.05, "ttft.shape": 0.05,
-    "ttft.shape_load": 0.05, "ttft.cell": 0.1, "ttft.device": 0.1, "ttft.device_engine": 0.2,
-    "rate.metric": 0.05, "rate.engine": 0.3, "rate.model_engine": 0.12,  "rate.arch": 0.05, "rate.load_model": 0.05,
+    "ttft.arch": 0.2, "ttft.arch_format": 0.05, "ttft.form": 0.3, "ttft.load": 0.05, "ttft.shape": 0.05,
+    "ttft.shape_load": 0.05, "ttft.cell": 0.2, "ttft.device": 0.1, "ttft.device_engine": 0.2,
+    "rate.metric": 0.05, "rate.engine": 0.3, "rate.model_engine": 0.12, "rate.release": 0.2,
+    "rate.release_model": 0.05, "rate.format_model": 0.2, "rate.arch": 0.05, "rate.load_model": 0.05,
     "rate.shape": 0.05, "rate.shape_load": 0.12, "rate.shape_model": 0.12,
     "rate.cell": 0.15, "rate.device": 0.08, "rate.device_engine": 0.08,
     "work": 0.5, "work_model": 0.3, "work_engine": 0.3, "work_format": 0.2, "software": 0.15, "arch_format": 0.1, "arch": 0.1,

@@ -24,10 +24,11 @@ _ACTIVE = re.compile(r"\ba(\d+(?:\.\d+)?)b\b", re.IGNORECASE)
 
 
 class Engine(Record):
-    """What executes the model: its bare name and ``major.minor`` where a version was given."""
+    """What executes the model: its bare name, ``major.minor`` where a version was given, and the whole ``release``."""
 
     name: str
     version: str = ""
+    release: str = ""
 
 
 class NumberFormat(Record):
@@ -148,8 +149,8 @@ def resolve_engine(text: str | None) -> Engine:
         return Engine(name="torch-compile")
     name = next((name for pattern, name in _ENGINE_PATTERNS if re.search(pattern, plain)), "other")
     # "v3" of the benchmark's name is no version of the engine.
-    version = re.search(r"v?(\d+\.\d+)", plain.replace("ml.energy benchmark v3", "mle"))
-    return Engine(name=name, version=version.group(1) if version else "")
+    version = re.search(r"(\d+\.\d+)(\.\d+)?(rc\d+|\.post\d+)*", plain.replace("ml.energy benchmark v3", "mle"))
+    return Engine(name=name, version=version[1] if version else "", release=version[0] if version else "")
 
 
 def bare_name(text: str) -> str:
