@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from aigc_bench.predict.closed_form.columns import ModelRow
+from aigc_bench.predict.closed_form.links import LINKS
 from aigc_bench.predict.fitting.effects import Floats
 
 LEVEL = 0.80
@@ -58,8 +59,9 @@ def interval_groups(row: ModelRow) -> Iterator[str]:
 
 
 def _crosses_a_host(row: ModelRow) -> bool:
-    """Whether a language model's devices exchange over PCIe: host bridges differ from server to server."""
-    return row.form == "language" and row.columns.get("collectives", 0.0) > 0 and row.columns.get("link", 0.0) >= 1
+    """Whether a language model's devices exchange over PCIe: host bridges differ from server to server, networks are named."""
+    link = LINKS[int(row.columns.get("link", 0.0))]
+    return row.form == "language" and row.columns.get("collectives", 0.0) > 0 and link not in ("nvlink", "network")
 
 
 def conformal_quantiles(rows: Sequence[ModelRow], residuals: Floats) -> dict[str, tuple[float, float, int]]:

@@ -11,8 +11,9 @@ from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.predict.closed_form import language
 from aigc_bench.predict.closed_form.columns import ModelRow, NotPredictable
-from aigc_bench.predict.closed_form.language_rows import ENGINES, QUANTITIES, language_row
-from aigc_bench.predict.published.name_resolution import number_format, resolve_language_model
+from aigc_bench.predict.closed_form.language_rows import ENGINES, QUANTITIES, format_as_served, language_row
+from aigc_bench.predict.closed_form.published_layouts import published_layout
+from aigc_bench.predict.published.name_resolution import language_models, number_format, resolve_engine, resolve_language_model
 from aigc_bench.predict.published.row import PublishedQuery
 
 CATALOGUE = load_catalogue(with_user_files=False)
@@ -68,8 +69,10 @@ def test_eight_clients_of_one_device_by_hand() -> None:
         ({"gpu_count": 4, "layout": {"tp": 8}}, (4, 1, 1)),
         ({"gpu_count": 32, "layout": {"tp": 32}}, (32, 1, 1)),
         # more ranks than an island holds, and no power of two: two thirds write, on 32 ranks at most, the rest read prompts
-        ({"gpu_count": 48, "layout": {"tp": 48}}, (32, 1, 32)),
-        ({"gpu_count": 64, "layout": {"tp": 64}}, (32, 42 / 32, 32)),
+        ({"gpu_count": 48, "layout": {"tp": 48}, "concurrency": 4096}, (32, 1, 32)),
+        ({"gpu_count": 64, "layout": {"tp": 64}, "concurrency": 4096}, (32, 42 / 32, 32)),
+        # and under a light load groups of eight next to one of four that reads prompts
+        ({"gpu_count": 36, "layout": {"tp": 36}, "concurrency": 256}, (8, 4, 1)),
         ({"gpu_count": 8, "concurrency": None}, (1, 8, 1)),
         ({"gpu_count": 8, "concurrency": math.inf}, (1, 8, 1)),
         ({"gpu_count": 8, "concurrency": None, "layout": {"tp": 4}}, (4, 2, 1)),
@@ -101,6 +104,57 @@ def test_prompts_that_are_read_elsewhere_have_workers_of_their_own() -> None:
     ).columns
     assert (apart["attention_ranks"], apart["replicas"]) == (4.0, 1.0)
     assert row(gpu_count=16, words={"mode": "disagg"}, layout=stated).groups["tpot.engine"] == "tpot|vllm|disaggregated|"
+
+
+@pytest.mark.parametrize(
+    ("devices", "ranks", "clients", "expected"),
+    [
+        # One group of each kind is stated whatever their number: as many as such runs have.
+        (16, (8, 8), 64, (8, 4.0, 1)),
+        # Under a heavy load one group whose attention is in data parallel, and always where it is wider than two servers.
+        (16, (8, 8), 2048, (8, 1.0, 8)),
+        (36, (32, 4), 64, (32, 1.0, 32)),
+        # Both groups count all devices: there are half as many, laid out as such runs are.
+        (72, (36, 36), 64, (8, 4.0, 1)),
+        (72, (36, 36), 4096, (24, 1.0, 24)),
+        # No device holds a model of 671 billion parameters.
+        (2, (1, 1), 64, (8, 4.0, 1)),
+    ],
+)
+def test_groups_that_a_row_leaves_open_are_as_many_as_such_runs_have(
+    devices: int, ranks: tuple[int, int], clients: int, expected: tuple[float, ...]
+) -> None:
+    model, words = language_models()["deepseek-v3"], {"mode": "disagg"}
+    query = PublishedQuery(
+        family="llm", model="deepseek-v3", gpu="GB200", gpu_count=devices, software="trtllm", concurrency=clients, metric="tpot",
+        unit="s", words=words, layout={"decode_tp": ranks[0], "prefill_tp": ranks[1]},
+    )  # fmt: skip
+    gb200 = CATALOGUE.accelerator("gb200_186gb")
+    found = published_layout(query, model, gb200, engine=resolve_engine("trtllm"), numbers=number_format("fp8"))
+    assert (found.tensor, found.replicas, found.attention_replicas) == expected
+    assumed = language_row(query, gb200)
+    assert "layout_assumed" in assumed.caution and not assumed.shapes_constants
+    stated = query.model_copy(update={"layout": {**query.layout, "decode_workers": 1.0}})
+    assert "layout_assumed" not in language_row(stated, gb200).caution
+
+
+def test_gpt_oss_in_four_bits_is_its_own_checkpoint_and_unpacked_where_there_are_no_four_bit_cores() -> None:
+    model = language_models()["gpt-oss-120b"]
+    for stated in ("fp4", "bf16", None):
+        assert format_as_served(model, stated, name="").name == "mxfp4"
+    assert format_as_served(LLAMA, "fp4", name="").name == "fp4"
+    assert language.peak_flops(H100, number_format("mxfp4"))[1] == "bf16"
+    assert language.peak_flops(CATALOGUE.accelerator("b200_sxm_180gb"), number_format("mxfp4"))[1] == "fp8"
+
+
+def test_a_step_reads_what_a_checkpoint_leaves_in_16_bits_at_that_width() -> None:
+    head = LLAMA.vocab_size * LLAMA.hidden_size
+    read = language.read_bytes(LLAMA, number_format("fp8"), tokens=1.0)
+    assert read == pytest.approx(LLAMA.dense_params + head)
+    assert language.read_bytes(LLAMA, number_format("bf16"), tokens=1.0) == pytest.approx(2.0 * LLAMA.dense_params)
+    # Experts of gpt-oss are packed, and nothing else: a step of one token reads most of its bytes of the latter.
+    oss = language_models()["gpt-oss-120b"]
+    assert language.read_bytes(oss, number_format("mxfp4"), tokens=0.0) == pytest.approx(2.0 * oss.dense_params)
 
 
 @pytest.mark.parametrize(

@@ -92,10 +92,13 @@ def test_devices_that_exchange_over_pcie_get_a_wider_interval_because_their_host
             is_rate=True,
             accelerator="a",
         )
-        for kind in (0.0, 2.0)
+        for kind in (0.0, 2.0, 5.0)
     ]
-    nvlink, pcie = (bounds(row, {"llm.rate": (-0.2, 0.2, 99)}, is_outside=False) for row in link)
+    quantiles = {"llm.rate": (-0.2, 0.2, 99), "llm.rate|host": (-3.0, 3.0, 30)}
+    nvlink, pcie, network = (bounds(row, quantiles, is_outside=False) for row in link)
     assert pcie[0] < nvlink[0] < 0 < nvlink[1] < pcie[1]
+    # What was measured across a network says nothing about a host's bridge, nor the other way round.
+    assert network == nvlink
 
 
 def test_a_group_with_few_rows_leaves_the_word_to_a_wider_one() -> None:

@@ -98,6 +98,20 @@ def test_engines_are_found_in_the_text(text: str, name: str, version: str) -> No
     assert (found.name, found.version) == (name, version)
 
 
+@pytest.mark.parametrize(
+    ("text", "release"),
+    [
+        ("trtllm 1.2.0rc6.post2", "1.2.0rc6.post2"),
+        ("sglang 0.5.10.post1", "0.5.10.post1"),
+        ("vllm 0.19.0", "0.19.0"),
+        ("TensorRT 10.11, CUDA 12.9", "10.11"),
+        ("vllm", ""),
+    ],
+)
+def test_months_of_an_engine_are_told_apart_by_the_whole_release(text: str, release: str) -> None:
+    assert resolve_engine(text).release == release
+
+
 PUBLISHED_SIZES = {
     "llama-3.1-8b": (8.03e9, 8.03e9),
     "llama-3.1-70b": (70.6e9, 70.6e9),
