@@ -40,7 +40,7 @@ SPREADS: Mapping[str, float] = {
     "ttft.shape_load": 0.05, "ttft.cell": 0.2, "ttft.device": 0.1, "ttft.device_engine": 0.2,
     "rate.metric": 0.05, "rate.engine": 0.3, "rate.model_engine": 0.12, "rate.release": 0.2,
     "rate.release_model": 0.05, "rate.format_model": 0.2, "rate.arch": 0.05, "rate.load_model": 0.05,
-    "rate.shape": 0.05, "rate.shape_load": 0.12, "rate.shape_model": 0.12,
+    "rate.shape": 0.05, "rate.shape_load": 0.12, "rate.shape_model": 0.2,
     "rate.cell": 0.15, "rate.device": 0.08, "rate.device_engine": 0.08,
     "work": 0.5, "work_model": 0.3, "work_engine": 0.3, "work_format": 0.2, "software": 0.15, "arch_format": 0.1, "arch": 0.1,
     "arch_style": 0.15, "work_devices": 0.1, "link": 0.05, "work_load": 0.1, "step_cell": 0.15, "form": 0.05, "step_device": 0.1,

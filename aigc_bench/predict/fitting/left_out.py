@@ -61,11 +61,14 @@ def predictions_by_fold(
 
 def predictions_of_fold(questions: Sequence[ModelRow], logs: Floats, *, inside: Mask, start: Calibration) -> Floats:
     """Return the predicted log quantity of the rows of one fold, of shape ``[rows inside]``, by a fit on all others."""
-    others = [question for question, is_own in zip(questions, inside, strict=True) if not is_own]
     own = [question for question, is_own in zip(questions, inside, strict=True) if is_own]
+    # Forms share nothing: one that the fold does not ask for need not be fitted anew.
+    asked = {question.form for question in own}
+    kept = np.array([question.form in asked for question in questions]) & ~inside
+    others = [question for question, is_kept in zip(questions, kept, strict=True) if is_kept]
     # Leaving out a handful of thousands of rows hardly moves the constants; fitting them anew is what takes the time.
     few = inside.sum() < FEW
-    part = fit_effects_alone(others, logs[~inside], whole=start) if few else fit(others, logs[~inside], start=start)
+    part = fit_effects_alone(others, logs[kept], whole=start) if few else fit(others, logs[kept], start=start)
     return part.log_quantity(own)
 
 
