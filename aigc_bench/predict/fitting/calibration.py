@@ -52,6 +52,7 @@ SPREADS: Mapping[str, float] = {
             ("device", 0.1),
         )
     },
+    "energy.device": 0.3, "energy.format": 0.1, "energy.ranks": 0.1,
 }  # fmt: skip
 """Standard deviation of the effects of each level, chosen on left-out accelerators; a level that is not named has none."""
 

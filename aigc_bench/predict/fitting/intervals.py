@@ -38,7 +38,7 @@ _LEAST = 0.01
 OUTSIDE = 1.5
 """Factor on the width of an interval (in logs) where the question lies outside the calibrated range."""
 
-HOST = 1.4
+HOST = 1.6
 """Factor on the width of an interval where devices exchange over PCIe, whose host bridge no table names (assumed)."""
 
 Quantiles = Mapping[str, tuple[float, float, int]]
