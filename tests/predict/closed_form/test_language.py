@@ -40,6 +40,8 @@ def decoder(**changes: Any) -> LanguageModel:
 PLAIN = decoder()
 """Attention 2 x 8 x 2 x (4 + 2) = 192 and a feed-forward of 3 x 8 x 16 = 384 a layer; a head of 800: 1,952, and a table of 800."""
 ACTIVE = 2 * (192 + 384) + 800
+NARROW_BYTES = 2 * (192 + 384) + 2 * 800
+"""Bytes that a step reads in eight bits: the output head stays in sixteen."""
 BF16, FP8, AMP = (number_format(name) for name in ("bf16", "fp8", "amp"))
 
 
@@ -100,10 +102,10 @@ def test_a_latent_cache_is_whole_on_every_rank_that_does_not_split_the_requests(
     assert apart == pytest.approx(one / 4)
 
 
-def test_eight_bits_halve_weights_and_double_the_peak_but_not_that_of_attention() -> None:
+def test_eight_bits_halve_all_weights_but_the_heads_and_double_the_peak_but_not_that_of_attention() -> None:
     wide, narrow = terms(), terms(number_format=FP8, cache_bytes=1.0)
     assert narrow["decode_linear"] == pytest.approx(wide["decode_linear"] / 2)
-    assert narrow["decode_weights"] == pytest.approx(wide["decode_weights"] / 2)
+    assert narrow["decode_weights"] == pytest.approx(wide["decode_weights"] * NARROW_BYTES / (2 * ACTIVE))
     assert narrow["decode_attention"] == pytest.approx(wide["decode_attention"])
     assert narrow["decode_cache"] == pytest.approx(wide["decode_cache"] / 2)
     assert terms(number_format=AMP)["decode_weights"] == pytest.approx(wide["decode_weights"])
@@ -124,7 +126,7 @@ def test_a_prompt_by_hand() -> None:
     for name in ("prefill_linear", "prefill_attention", "prefill_weights"):
         assert shared[name] == pytest.approx(prompt(1)[name] / 4), name
     assert shared["prefill_bytes"] == pytest.approx(2 * 0.75 * (2 * 30 * 8) * 2 * 2 / 1e10)
-    assert prompt(1, number_format=FP8)["prefill_weights"] == pytest.approx(ACTIVE / 1e11)
+    assert prompt(1, number_format=FP8)["prefill_weights"] == pytest.approx(NARROW_BYTES / 1e11)
     assert prompt(1, number_format=AMP)["prefill_weights"] == pytest.approx(ACTIVE * 2 / 1e11)
 
 
