@@ -238,13 +238,16 @@ def _columns(rows: Sequence[ModelRow], settings: Sequence[Setting], counts: Floa
 
 
 def _read_ratio(settings: Sequence[Setting], counts: Floats) -> Floats:
-    """Parameters that ``n`` tokens read over those that one does."""
-    by_model: dict[str, list[float]] = {}
-    for one in settings:
-        # Many settings share a model: accelerators, formats and ranks differ.
-        if one.model.name not in by_model:
-            by_model[one.model.name] = [one.model.read_params(float(count)) / one.model.read_params(1.0) for count in counts]
-    return np.array([by_model[one.model.name] for one in settings])
+    """Bytes of weights that ``n`` tokens read over those that one does."""
+
+    def ratios(one: Setting) -> list[float]:
+        read = [language.read_bytes(one.model, one.numbers, tokens=tokens, engine=one.engine) for tokens in (1.0, *counts.tolist())]
+        return [each / read[0] for each in read[1:]]
+
+    # Many settings share a model and its format: accelerators and ranks differ.
+    keys = [(one.model.name, one.numbers.name, one.engine) for one in settings]
+    found = {key: ratios(one) for key, one in dict(zip(keys, settings, strict=True)).items()}
+    return np.array([found[key] for key in keys])
 
 
 def _effects(rows: Sequence[ModelRow], counts: Floats, *, effects: Mapping[str, float]) -> Floats:
