@@ -14,6 +14,8 @@ from aigc_bench.core.units import money_in
 if TYPE_CHECKING:
     from datetime import date
 
+    from aigc_bench.catalog.loader import Catalogue
+    from aigc_bench.plan.explain.plan_trail import Explanation
     from aigc_bench.plan.records.demand import Demand
     from aigc_bench.plan.records.plan import Plan
 
@@ -45,24 +47,54 @@ def plan(
     0     1  cloud        l40s      True
     1     2  cloud        l40s      True
     """
-    from aigc_bench.catalog.loader import load_catalogue
-    from aigc_bench.plan.demand.demand_reader import read_demand
-    from aigc_bench.plan.demand.quotes import with_quote_files
     from aigc_bench.plan.full_plan import full_plan
-    from aigc_bench.plan.hardware.measured_runs import measured_machines
-    from aigc_bench.plan.records.demand import Demand
 
     for name in [code] if isinstance(code, str) else code:
         # Before the demand is read: it may name the models that this code registers.
         load_named_code(name)
+    catalogue, wanted, ids = _asked(demand, accelerators=accelerators, quotes=quotes, changes=changes)
+    from aigc_bench.plan.hardware.measured_runs import measured_machines
+
+    measured = measured_machines(all_loaded(runs), catalogue=catalogue, with_invalid=use_invalid)
+    # Sentences that name amounts are made as the plan is.
+    with money_in(wanted.finance.shown_in):
+        return full_plan(wanted, catalogue=catalogue, on=on, accelerators=ids, measured=measured)
+
+
+def explained(
+    demand: Path | str, key: str, *, accelerators: Sequence[str] = (), quotes: Sequence[str] = (), changes: Sequence[str] = ()
+) -> Explanation:
+    """Return what a number of a plan is explained from: kept from an earlier question about the same plan, else planned now."""
+    from aigc_bench.catalog.overrides import user_files
+    from aigc_bench.plan.explain.kept_explanations import name_of, read, write
+    from aigc_bench.plan.explain.plan_trail import explanation_of
+
+    _, wanted, ids = _asked(demand, accelerators=accelerators, quotes=quotes, changes=changes)
+    name = name_of(wanted, key=key, accelerators=ids, user_files=user_files())
+    found = read(name)
+    if found is None:
+        found = explanation_of(plan(demand, accelerators=accelerators, quotes=quotes, changes=changes), key)
+        write(name, found)
+    return found
+
+
+def _asked(
+    demand: Path | str | Demand,
+    *,
+    accelerators: str | Sequence[str],
+    quotes: Path | str | Sequence[Path | str],
+    changes: Changes,
+) -> tuple[Catalogue, Demand, list[str]]:
+    """Return the catalogue, the demand with its quotes, and the ids of accelerators."""
+    from aigc_bench.catalog.loader import load_catalogue
+    from aigc_bench.plan.demand.demand_reader import read_demand
+    from aigc_bench.plan.demand.quotes import with_quote_files
+    from aigc_bench.plan.records.demand import Demand
+
     # A lone string is a sequence of letters, too.
     names = [accelerators] if isinstance(accelerators, str) else accelerators
     catalogue = load_catalogue()
     wanted = demand if isinstance(demand, Demand) else read_demand(demand, catalogue=catalogue, changes=key_values(changes))
     wanted = with_quote_files(wanted, [quotes] if isinstance(quotes, str | Path) else quotes, catalogue=catalogue)
-    measured = measured_machines(all_loaded(runs), catalogue=catalogue, with_invalid=use_invalid)
     # Any spelling becomes the id; an unknown one raises with the nearest.
-    ids = [catalogue.accelerator(name).id for name in names]
-    # Sentences that name amounts are made as the plan is.
-    with money_in(wanted.finance.shown_in):
-        return full_plan(wanted, catalogue=catalogue, on=on, accelerators=ids, measured=measured)
+    return catalogue, wanted, [catalogue.accelerator(name).id for name in names]

@@ -142,6 +142,11 @@ def in_lower_case(text: str) -> str:
     return _cased(text, str.lower)
 
 
+def is_english() -> bool:
+    """Return whether sentences are shown as they are made, in English."""
+    return _TRANSLATIONS.get() is None
+
+
 def translated(text: str) -> str:
     """Return a text in the reader's language: a message translated, any other text as it is."""
     translations = _TRANSLATIONS.get()

@@ -59,6 +59,14 @@ class Trail:
         # By id(): unique while the object lives, and ``_known`` with the derivations keeps every number alive.
         self._keys: dict[tuple[str, int], str] = {}
 
+    @classmethod
+    def of(cls, steps: Iterable[Step]) -> Trail:
+        """Return the trail of steps that were made before."""
+        trail = cls()
+        trail.steps = {step.key: step for step in steps}
+        trail._known = {step.key: _Known(step.title, step.value, "", step.source) for step in trail.steps.values()}
+        return trail
+
     def __contains__(self, key: str) -> bool:
         return key in self._known
 

@@ -11,7 +11,7 @@ import click
 
 from aigc_bench.cli.output import json_option, print_json, width
 from aigc_bench.cli.terminal import say, say_document
-from aigc_bench.core.messages import message
+from aigc_bench.core.messages import is_english, message
 
 if TYPE_CHECKING:
     from aigc_bench.plan.records.plan import Plan
@@ -84,6 +84,13 @@ def command(
         raise click.UsageError(message("give a DEMAND.toml, or --new SCENARIO to write one"))
     elif key is not None and len(demands) > 1:
         raise click.UsageError(message("--explain is of one plan; give one DEMAND.toml"))
+    # Sentences of a kept explanation have lost their templates, and a run or code of the user's own may have changed.
+    elif key is not None and is_english() and not (runs or code or out or deploy_to):
+        from aigc_bench.api.planning import explained
+        from aigc_bench.plan.explain.plan_trail import printed
+
+        found = explained(demands[0], key, accelerators=accelerators, quotes=quotes, changes=changes)
+        say_document(printed(found, key, width=width(116)))
     else:
         planned = partial(
             api.plan, runs=runs, use_invalid=use_invalid, accelerators=accelerators, code=code, quotes=quotes, changes=changes

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.core.trail import Trail
 from aigc_bench.core.trail_text import WIDTH, derivation, nearest
-from aigc_bench.core.units import money_in
+from aigc_bench.core.units import Currency, money_in
 from aigc_bench.plan.explain.key_listing import listing
 from aigc_bench.plan.explain.option_steps import Place, add_option, add_replay
 from aigc_bench.plan.explain.plan_steps import add_demand, add_risk, add_scenarios
@@ -40,32 +43,64 @@ def trail_of(plan: Plan, *options: Option) -> Trail:
     return trail
 
 
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """The linked steps of a plan, and what is needed to print them.
+
+    ``bests`` are the places of the recommended option (``options.1``), ``owners`` the names of services, jobs and data sets.
+    """
+
+    trail: Trail
+    bests: tuple[str, ...]
+    owners: tuple[str, ...]
+    currency: Currency
+
+
+def explanation_of(plan: Plan, key: str) -> Explanation:
+    """Return what a key is explained from; raises ``UsageError`` where it names an option that the plan does not have."""
+    services, jobs, datasets = plan.demand.services, plan.demand.jobs, plan.demand.datasets
+    owners = [*(one.name for one in services), *(one.name for one in jobs), *(one.name for one in datasets)]
+    return Explanation(
+        trail=trail_of(plan, *_named(plan, key)),
+        bests=_places(plan),
+        owners=tuple(owners),
+        currency=plan.demand.finance.shown_in,
+    )
+
+
 def explain(plan: Plan, key: str, *, width: int = WIDTH) -> str:
     """Return a number and its derivation: ``tco_usd``, ``power``, ``costs.electricity``, ``options.3.capex_usd``.
 
     A key without ``options.N`` is of the recommended option; ``list`` lists all keys. Raises ``UsageError`` with the nearest keys.
     """
-    trail = trail_of(plan, *_named(plan, key))
+    return printed(explanation_of(plan, key), key, width=width)
+
+
+def printed(found: Explanation, key: str, *, width: int = WIDTH) -> str:
+    """Return a number and its derivation, as ``explain``, from steps that were linked before."""
+    trail = found.trail
     if key == LIST:
-        services, jobs, datasets = plan.demand.services, plan.demand.jobs, plan.demand.datasets
-        owners = [*(one.name for one in services), *(one.name for one in jobs), *(one.name for one in datasets)]
-        return listing(trail, {short(one, plan): one for one in trail}, owners=owners)
-    found = resolve(trail, plan, key)
-    if not found:
-        keys = [short(one, plan) for one in trail]
+        return listing(trail, {_short(one, found.bests): one for one in trail}, owners=found.owners)
+    asked = _resolved(trail, found.bests, key)
+    if not asked:
+        keys = [_short(one, found.bests) for one in trail]
         near = nearest(key, keys)
         hint = message("Did you mean {near}? ", near=" or ".join(near)) if near else ""
         raise UsageError(
             message("unknown plan key {key!r}.", key=key),
             message("{hint}`--explain list` lists all {num_keys} keys.", hint=hint, num_keys=len(keys)),
         )
-    with money_in(plan.demand.finance.shown_in):
-        return "\n\n".join("\n".join(derivation(trail, one, short=lambda full: short(full, plan), width=width)) for one in found)
+    with money_in(found.currency):
+        lines = [derivation(trail, one, short=lambda full: _short(full, found.bests), width=width) for one in asked]
+        return "\n\n".join("\n".join(one) for one in lines)
 
 
 def resolve(trail: Trail, plan: Plan, key: str) -> list[str]:
     """Return the full keys that a key stands for: itself, or below the recommended option, its factors, costs, bill, loads."""
-    bests = [f"options.{option.rank}" for option in _best(plan)]
+    return _resolved(trail, _places(plan), key)
+
+
+def _resolved(trail: Trail, bests: Sequence[str], key: str) -> list[str]:
     if key == "certainty":
         return [one for best in bests for name in CERTAINTY if (one := f"{best}.{name}") in trail]
     # The most general place first, so that a short key means the option's own number.
@@ -81,7 +116,15 @@ def resolve(trail: Trail, plan: Plan, key: str) -> list[str]:
 
 def short(key: str, plan: Plan) -> str:
     """Return the key without the prefix of the recommended option."""
-    return next((key.removeprefix(f"options.{option.rank}.") for option in _best(plan)), key)
+    return _short(key, _places(plan))
+
+
+def _short(key: str, bests: Sequence[str]) -> str:
+    return next((key.removeprefix(f"{best}.") for best in bests), key)
+
+
+def _places(plan: Plan) -> tuple[str, ...]:
+    return tuple(f"options.{option.rank}" for option in _best(plan))
 
 
 def _best(plan: Plan) -> tuple[Option, ...]:
