@@ -21,7 +21,7 @@ from aigc_bench.plan.search.load_candidates import Models, candidates_for
 from aigc_bench.predict.fitting.calibration import shipped_calibration
 
 LOOPS = 5_000_000
-"""Additions of the reference loop: 0.13 s of a core of the machine on which the documented figures were measured (December 2026)."""
+"""Additions of the reference loop: 0.13 s on the machine of the documented figures (December 2026)."""
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
 
