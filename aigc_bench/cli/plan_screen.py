@@ -69,10 +69,11 @@ def _screen(view: PlanView) -> str:
 def _headline(best: RecommendationView) -> str:
     """Return what to buy or rent, the racks, and how many of the servers are spares and safety margin."""
     text, racks, reserve = translated(best.what), best.option.num_racks, joined(", ", best.reserve)
-    in_racks = plural(", {count} rack", ", {count} racks", count=racks) if racks else ""
     what = capitalized(text)
     if reserve:
-        return message("{what}{in_racks}, including {reserve}.", what=what, in_racks=in_racks, reserve=reserve)
+        in_racks = plural("; {count} rack", "; {count} racks", count=racks) if racks else ""
+        return message("{what}, including {reserve}{in_racks}.", what=what, in_racks=in_racks, reserve=reserve)
+    in_racks = plural(", {count} rack", ", {count} racks", count=racks) if racks else ""
     return message("{what}{in_racks}.", what=what, in_racks=in_racks)
 
 

@@ -16,6 +16,8 @@ from functools import lru_cache
 from aigc_bench.core.messages import joined
 
 _PLACE = re.compile(r"\{(\d+)\}")
+_CONSTANT = re.compile(r"(?<![\w.{-])\d+(?:\.0)?(?![\w.}])")
+"""A whole number of an expression, which is no place of an input."""
 _NAME = re.compile(r"\b_(\d+)\b")
 _OPERATORS: Mapping[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: operator.add,
@@ -77,9 +79,14 @@ def in_words(expression: str, words: Sequence[str]) -> str:
     """Return the expression with ``words`` for its inputs and printed operator signs."""
     for sign, printed in _SIGNS:
         expression = expression.replace(sign, printed)
+    expression = _CONSTANT.sub(_grouped, expression)
     # ``split`` with a group gives text, place, text, place ...; messages among the words stay messages.
     parts = _PLACE.split(expression)
     return joined("", [words[int(part)] if number % 2 else part for number, part in enumerate(parts)])
+
+
+def _grouped(constant: re.Match[str]) -> str:
+    return f"{float(constant[0]):,.0f}"
 
 
 def _value(node: ast.expr) -> float:

@@ -192,13 +192,13 @@ class Trail:
             return None
         if found.arithmetic == PRODUCT and isinstance(found.inputs[1], float | int):
             factor = found.inputs[1]
-            # "/ 3600" reads as the formula does, "* 0.000277778" does not.
-            inverse = round(1 / factor) if 0 < factor < 1 else 0
+            # "/ 3600" reads as the formula does, "* 0.000277778" does not; nor is 1 / 3516.853 a number that one looks up.
+            inverse = float(f"{1 / factor:.8g}") if 0 < factor < 1 else 0.0
             # A change of unit alone is no step.
             if factor == 1:
                 return parts[0]
             if inverse and abs(inverse * factor - 1) < 1e-12:
-                return substituted("{0} / {1}", (parts[0], str(inverse)))
+                return substituted("{0} / {1}", (parts[0], f"{inverse:.8g}" if inverse < 1e8 else f"{inverse:.0f}"))
         return substituted(found.arithmetic, parts)
 
     def _part(self, one: Estimate | float, key: str, at: str, inputs: list[str]) -> str:

@@ -17,10 +17,12 @@ NEAREST = 3
 WIDTH = 116
 LEAST = 44
 """Least width of a line, however deep it is indented."""
-COUNTED = ("servers", "machines", "accelerators", "racks", "pieces", "users", "years", "devices", "scenarios")
+COUNTED = ("servers", "machines", "accelerators", "racks", "pieces", "users", "years", "devices", "days", "scenarios")
 """Units that have a singular."""
-PLAIN = ("ratio", "fraction", "count")
+PLAIN = ("ratio", "fraction", "fraction/year", "count")
 """Units that are not printed in a calculation."""
+_IN_SI = {"request/s": "requests/s", "request/min": "requests/min", "request/year": "requests/year", "day": "days"}
+"""Units of a calculation that are printed otherwise than they are stored, without a change of size."""
 
 
 def printed(value: Estimate) -> str:
@@ -36,17 +38,27 @@ def in_numbers(trail: Trail, step: Step) -> str | None:
     """Return the step's arithmetic with the numbers of its inputs in SI units; ``None`` if it has none."""
     if step.arithmetic is None or step.arithmetic == "{0}":
         return None
-    return in_words(step.arithmetic, [_plain(trail[key].value) for key in step.inputs])
+    written = in_words(step.arithmetic, [_plain(trail[key].value) for key in step.inputs])
+    return written.replace("+ -", "- ")
 
 
 def _plain(value: Estimate) -> str:
     # A digit more than in tables, so that a reader who redoes the arithmetic comes close.
     is_money = value.unit.lower().startswith("usd")
-    mark, size = shown_money(value.value) if is_money else ("", value.value)
-    number = digits(size, significant=4) if size % 1 or abs(size) >= 1e6 else f"{size:,.0f}"
+    mark, size = shown_money(abs(value.value)) if is_money else ("", value.value)
+    is_long = size % 1 or abs(size) >= 1e6
+    number = (_with_remainder(size) if value.unit in COUNTED else digits(size, significant=4)) if is_long else f"{size:,.0f}"
     if is_money:
-        return f"{mark}{number}{value.unit[3:]}"
-    return number if value.unit in PLAIN else f"{number} {_unit_of(value.value, value.unit)}"
+        return f"{'-' if value.value < 0 else ''}{mark}{number}{value.unit[3:]}"
+    return number if value.unit in PLAIN else f"{number} {_unit_of(value.value, _IN_SI.get(value.unit, value.unit))}"
+
+
+def _with_remainder(size: float) -> str:
+    """Return four digits, or as many as keep a remainder: 130.04 machines are 131 when they are rounded up, 130.0 are 130."""
+    usual = digits(size, significant=4)
+    # Beyond a million, and after more digits than a reader would copy, the remainder decides nothing.
+    finer = (digits(size, significant=significant) for significant in range(4, 9)) if abs(size) < 1e6 else ()
+    return next((shown for shown in finer if "e" in shown or shown.partition(".")[2].strip("0")), usual)
 
 
 def _unit_of(value: float, unit: str) -> str:

@@ -25,13 +25,22 @@ _PRINTED = {
     "fraction/year": (0.01, "%/year"),
     "request/s": (1.0, "requests/s"),
     "request/min": (1.0, "requests/min"),
+    "day": (1.0, "days"),
     "token/request": (1.0, "tokens/request"),
     "C": (1.0, "°C"),
     "ratio": (1.0, "×"),
+    "kgCO2e/token": (1e-6, message("kgCO2e/million tokens")),
     # Seconds of audio in a second are a speed without a dimension (RTFx); seconds for a second of audio are its inverse (RTF).
     "audio-seconds/s": (1.0, message("× real time")),
     "s/audio-second": (1.0, ""),
 }
+
+_PRICED_BY = {
+    "usd/B": (1e-9, "/GB"),
+    "usd/B-month": (1e-9, "/GB-month"),
+    "usd/token": (1e-6, message("/million tokens")),
+}
+"""Units of prices as price lists have them: bytes by the decimal gigabyte, tokens by the million."""
 
 GIB = 1024**3
 MIB = 1024**2
@@ -66,8 +75,8 @@ def scale(value: float, unit: str) -> tuple[float, str]:
     if unit == "B":
         return _bytes(abs(value))
     if unit == "B/token":
-        # A cache is stated as 128 KiB for each token, never as an eighth of a MiB.
-        return (MIB, "MiB/token") if abs(value) >= MIB else (KIB, "KiB/token")
+        # A cache is stated as 128 KiB for each token, never as an eighth of a MiB; a token of text has four bytes.
+        return (MIB, "MiB/token") if abs(value) >= MIB else (KIB, "KiB/token") if abs(value) >= KIB else (1.0, "B/token")
     if unit == "parameters" and abs(value) >= 1e6:
         # No one says a gigaparameter, and a B after a number means bytes here.
         return (1e9, message("billion")) if abs(value) >= 0.9995e9 else (1e6, message("million"))
@@ -133,7 +142,8 @@ def quantity(value: float | None, unit: str, *, significant: int = 3) -> str:
     if unit.partition("/")[0] == "usd":
         sign = "-" if value < 0 else ""
         mark, amount = shown_money(abs(value))
-        return f"{sign}{mark}{digits(amount, significant=significant)}{unit.removeprefix('usd')}"
+        size, printed = _PRICED_BY.get(unit, (1.0, unit.removeprefix("usd")))
+        return f"{sign}{mark}{digits(amount / size, significant=significant)}{printed}"
     factor, printed = scale(value, unit)
     return f"{digits(value / factor, significant=significant)} {printed}".rstrip()
 

@@ -31,12 +31,12 @@ Hosts = Literal["all", "measured"]
 
 METHODS: Mapping[Hosts, str] = {
     "all": message(
-        "Every accelerator of the catalogue in every server that holds it: owned and colocated while it is sold, and "
-        "rented in whole instances. Per load every engine, number format, parallelism, batch and power limit that the "
-        "model supports; the cheapest that fits and is in time is taken, with reserves of time and memory for the "
-        "predictor's error where possible. Queues by M/G/c (Allen-Cunneen), spares by binomial availability, intervals "
-        "to first order. Whole numbers are computed from central values; a safety margin of servers is added until "
-        "SLOs and deadlines are kept with the stated confidence."
+        "The search covers every accelerator of the catalogue in every server that holds it: owned and colocated if it "
+        "is on sale, and rented in whole instances. For each load it tries every engine, number format, parallelism, "
+        "batch and power limit that the model supports, and takes the cheapest that fits in memory and meets the SLO, "
+        "where possible with reserves of time and memory for the error of the prediction. Queues are modelled as M/G/c "
+        "(Allen-Cunneen), spares by binomial availability, intervals to first order. Counts are computed from central "
+        "values; servers are added as a safety margin until SLOs and deadlines are met with the stated confidence."
     ),
     "measured": message(
         "Loads are peak rates over measured throughput; pools are sized at a target utilisation with spares by "

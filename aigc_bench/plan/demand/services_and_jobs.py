@@ -20,7 +20,7 @@ from aigc_bench.plan.demand.schema import WrittenBatch, WrittenService, WrittenT
 from aigc_bench.plan.demand.served_options import conversation_of, most_tokens_of, options_of, refuse_beyond_context
 from aigc_bench.plan.demand.slo_schema import WrittenSlo
 from aigc_bench.plan.records.demand import Arrival, Autoscaling, Checkpoints, Job, Service, Slo
-from aigc_bench.plan.stats.estimates import assumed, named, over, times
+from aigc_bench.plan.stats.estimates import GENERAL, assumed, named, over, times
 from aigc_bench.predict.engines import SERVED
 from aigc_bench.predict.published.name_resolution import language_models, resolve_format
 from aigc_bench.workloads._own import resolve
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
 
 DAY_S = 86400.0
-GENERAL = message("unverified (general knowledge)")
 SIZES: Mapping[str, tuple[float, float, float]] = {
     # Bytes; a factor of ten or more from end to end, as resolutions and encoders differ.
     "image": (200e3, 1e6, 2e6),

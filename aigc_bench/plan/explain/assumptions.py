@@ -57,7 +57,14 @@ TITLES = {
     "peak_factor": message("peak factor"),
     "users": message("users"),
     "requests_a_minute": message("requests per minute"),
-    "duty": message("duty"),
+    "duty": message("mean over peak rate"),
+    "rack_height_u": message("height of a rack"),
+    "plant_left_share": message("value of racks, UPS and cooling plant that is left"),
+    "adders_share": message("ancillary costs over the costs that they are a share of"),
+    "kept_days": message("response retention"),
+    "dataset_copies": message("copies of each dataset"),
+    "ups_efficiency": message("UPS efficiency"),
+    "inlet_limit_c": message("highest inlet temperature"),
     "hours_between_interruptions": message("accelerator-hours between interruptions"),
 }
 

@@ -41,6 +41,17 @@ TITLES = {
     "carbon_making_kg": message("embodied greenhouse gases of the servers"),
     "carbon_kg": message("greenhouse gases over the life"),
 }
+NAMES = {
+    "ttft_s": message("TTFT"),
+    "tpot_s": message("TPOT"),
+    "inlet_limit_c": message("highest inlet temperature"),
+    "embodied_kg": message("embodied carbon"),
+    "disk_bytes": message("local disks"),
+    "fabric_bits_per_s": message("compute network rate"),
+    "devices_per_server": message("accelerators"),
+    "rack_units": message("height in rack units"),
+}
+"""Field of a machine or capability -> its name where the field's own words would not read as one."""
 FOOTPRINT = ("carbon_operation_kg", "carbon_making_kg")
 """Keys of an option's two parts of greenhouse gases."""
 PROBABILITIES = ("p_slo", "p_budget", "p_oom")
@@ -139,14 +150,15 @@ def _add_machine(place: Place, machine: Machine) -> None:
     counts = (("devices_per_server", machine.devices_per_server, "accelerators/server"), ("rack_units", machine.rack_units, "U"))
     for name, count, unit in counts:
         if count is not None:
-            place.add(f"machine.{name}", message("{name} of one server", name=name.replace("_", " ")), counted(count, unit, sheet))
+            place.add(f"machine.{name}", message("{name} of one server", name=NAMES[name]), counted(count, unit, sheet))
 
 
 def _add_record(place: Place, record: Record, *, at: str, of: str) -> None:
     for name in type(record).model_fields:
         value = getattr(record, name)
         if isinstance(value, Estimate):
-            words = TITLES.get(name) or message("{what} of {of}", what=re.sub(UNITS, "", name.replace("_", " ")), of=of)
+            plain = re.sub(UNITS, "", name.replace("_", " "))
+            words = TITLES.get(name) or message("{what} of {of}", what=NAMES.get(name, plain), of=of)
             place.add(f"{at}.{name}", words, value)
 
 

@@ -17,9 +17,7 @@ from aigc_bench.plan.factors.base import Context, Factor, Limits, enough, judge,
 from aigc_bench.plan.records.machine import Capability, Pool
 from aigc_bench.plan.records.plan import Assessment
 from aigc_bench.plan.sizing.fleets import mean_utilisation, off_peak_share
-from aigc_bench.plan.stats.estimates import assumed, over, times, zero
-
-GENERAL = message("unverified (general knowledge)")
+from aigc_bench.plan.stats.estimates import GENERAL, assumed, over, times, zero
 
 
 def _cores(value: float, low: float, high: float, why: str) -> Estimate:
@@ -78,7 +76,7 @@ class ComputeFactor(Factor):
             # An accelerator that waits for its CPU cores counts only for the share that they can feed.
             pairs[message("cores")] = (pool.required_machines, fed)
             inputs |= {
-                message("CPU cores that an accelerator asks"): cores,
+                message("CPU cores that an accelerator requires"): cores,
                 message("CPU cores of an accelerator's share"): host_cores,
             }
             verb = message("do not suffice") if cores.value > host_cores.value else "suffice"

@@ -14,8 +14,8 @@ from aigc_bench.plan.records.factor_keys import SiteKey
 from aigc_bench.plan.records.machine import Machine
 from aigc_bench.plan.records.plan import Assessment
 from aigc_bench.plan.site.cooling_fit import TAKES, rack_limit_w
-from aigc_bench.plan.site.power_chain import airflow_cfm, btu_per_hour, tons
-from aigc_bench.plan.stats.estimates import estimate, scaled, zero
+from aigc_bench.plan.site.power_chain import AIR_BTU_PER_HOUR_PER_CFM_F, BTU_PER_HOUR_PER_W, FAHRENHEIT_PER_KELVIN, tons
+from aigc_bench.plan.stats.estimates import estimate, over, scaled, zero
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
@@ -151,16 +151,18 @@ UNKNOWN = message("the cooling capacity of a rack is unknown; state the site's c
 
 def _air(context: Context, everything: Estimate) -> dict[str, Estimate]:
     """Return the heat of all servers, and of everything in the units of facility planning (BTU/h, tons, CFM)."""
-    heat, rise_k = scaled(context.machine.design_heat_w, context.servers), context.site.inlet_rise_k
+    heat = scaled(context.machine.design_heat_w, context.servers)
+    rise = estimate(
+        context.site.inlet_rise_k, unit="K", basis="assumed", source=message("20 degF across a server, a usual design rise")
+    )
+    btu_per_degree = scaled(scaled(rise, AIR_BTU_PER_HOUR_PER_CFM_F), FAHRENHEIT_PER_KELVIN)
     return {
         message("heat of all servers"): heat,
-        message("heat of all servers, BTU/h"): scaled(heat, btu_per_hour(1.0), unit="BTU/h"),
+        message("heat of all servers, BTU/h"): scaled(heat, BTU_PER_HOUR_PER_W, unit="BTU/h"),
         message("heat of the IT"): everything,
         "refrigeration": scaled(everything, tons(1.0), unit="ton"),
-        message("rise of the air"): estimate(
-            rise_k, unit="K", basis="assumed", source=message("20 degF across a server, a usual design rise")
-        ),
-        "airflow": scaled(everything, airflow_cfm(1.0, rise_k=rise_k), unit="CFM"),
+        message("rise of the air"): rise,
+        "airflow": over(scaled(everything, BTU_PER_HOUR_PER_W), btu_per_degree, unit="CFM"),
     }
 
 

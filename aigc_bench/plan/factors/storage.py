@@ -16,7 +16,7 @@ from aigc_bench.plan.stats.estimates import counted, estimate, named, plus, scal
 
 DAY_S = 86_400.0
 STORE = "store_bytes"
-OWN_DISKS, SHARED = message("own disks of a server"), message("shared storage")
+OWN_DISKS, SHARED = message("local disks of a server"), message("shared storage")
 
 
 class StorageFactor(Factor):

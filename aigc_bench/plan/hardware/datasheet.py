@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.stats.estimates import assumed, scaled
+from aigc_bench.plan.stats.estimates import GENERAL, assumed, scaled
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
@@ -31,7 +31,6 @@ TOWER_U = 4
 # Physical cores of a host: low, value, high.
 CORES_OF_A_SERVER = (64.0, 96.0, 192.0)
 CORES_OF_A_WORKSTATION = (8.0, 16.0, 24.0)
-GENERAL = message("unverified (general knowledge)")
 
 
 def is_board(spec: AcceleratorSpec) -> bool:

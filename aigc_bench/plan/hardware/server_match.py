@@ -13,8 +13,8 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.run_records import AcceleratorInfo, System
 from aigc_bench.plan.hardware.datasheet import host_usd, median_units
-from aigc_bench.plan.hardware.wall_watts import at_the_wall
-from aigc_bench.plan.stats.estimates import assumed, bounded, estimate, named, plus, scaled
+from aigc_bench.plan.hardware.wall_watts import LEAST_AT_WORK, at_the_wall
+from aigc_bench.plan.stats.estimates import GENERAL, assumed, bounded, estimate, low_end, named, plus, scaled
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
@@ -25,7 +25,6 @@ CPU_SERVER = "cpu_2u"
 CPU_OF_CPU_SERVER = "epyc_9654"
 SOCKETS = 2
 GPUS_OF_A_FULL_NODE = 8
-GENERAL = message("unverified (general knowledge)")
 CORE_FOR_CORE = (0.5, 0.8, 1.6)
 """Throughput of a server's core over a measured one (low, middle, high): below 1 because neighbours share memory bandwidth
 and clocks, above 1 because a measured core may be one hardware thread of two.
@@ -216,7 +215,7 @@ def _server_watts(server: ServerSpec, spec: AcceleratorSpec, catalogue: Catalogu
     nameplate = server.max_power_w
     assert nameplate, f"{server.id} was chosen because its nameplate is known"
     _, limit_w, idle_w = _card(spec, catalogue)
-    full = bounded(at_the_wall(limit_w, spec, count=server.gpu_count), ceiling=nameplate)
+    full = bounded(at_the_wall(limit_w, spec, count=server.gpu_count), ceiling=_nameplate(server))
     idle = at_the_wall(idle_w, spec, count=server.gpu_count, is_idle=True)
     if stated := server.idle_power_w:
         words = message("idle power of {name}", name=server.name)
@@ -230,7 +229,14 @@ def _server_watts(server: ServerSpec, spec: AcceleratorSpec, catalogue: Catalogu
         basis="modelled",
         source=message("upper end of {source}", source=full.source),
     )
-    return Watts(full=full, peak=peak, idle=bounded(idle, ceiling=full.low), heat=_heat(server, full=full))
+    return Watts(full=full, peak=peak, idle=bounded(idle, ceiling=low_end(full, LEAST_AT_WORK)), heat=_heat(server, full=full))
+
+
+def _nameplate(server: ServerSpec) -> Estimate:
+    """Return the power that a server's data sheet rates it for."""
+    assert server.max_power_w, f"{server.id} was chosen because its nameplate is known"
+    words = message("nameplate of {name}; {source}, {as_of}", name=server.name, source=server.source, as_of=server.as_of)
+    return estimate(server.max_power_w, unit="W", basis="datasheet", source=words)
 
 
 def rest_of_node_w(num_accelerators: int, catalogue: Catalogue) -> Estimate:
@@ -259,7 +265,7 @@ def built_up(
         )
     else:
         full = at_the_wall(card_w, spec, count=count)
-        idle = bounded(at_the_wall(card_idle_w, spec, count=count, is_idle=True), ceiling=full.low)
+        idle = bounded(at_the_wall(card_idle_w, spec, count=count, is_idle=True), ceiling=low_end(full, LEAST_AT_WORK))
     # Without a nameplate the high end of the busy power is provisioned.
     peak = full.model_copy(update={"value": full.high, "low": full.value})
     return ServerMatch(
@@ -282,8 +288,7 @@ def built_up(
         embodied_kg=_embodied(count, catalogue),
         notes=(
             message(
-                "no server of the catalogue holds {count} x {name}; it is planned in a host like those that are "
-                "sold with its form.",
+                "no server of the catalogue holds {count} x {name}; it is planned in a host like those sold for its form factor.",
                 count=count,
                 name=name,
             ),
@@ -360,4 +365,4 @@ def with_sensors(
     peak = of_server(peak_w or scaled(busy_w, catalogue.constant("power_transient_factor").high))
     ends = {"value": max(peak.value, full.value), "low": max(peak.low, full.low), "high": max(peak.high, full.high)}
     highest = peak.model_copy(update={**ends, "source": message("measured peak x devices + the rest of the server")})
-    return Watts(full=full, peak=highest, idle=bounded(watts.idle, ceiling=full.low), heat=highest)
+    return Watts(full=full, peak=highest, idle=bounded(watts.idle, ceiling=low_end(full, LEAST_AT_WORK)), heat=highest)

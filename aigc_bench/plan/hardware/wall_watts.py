@@ -24,8 +24,10 @@ _HOST_ENDS = (0.75, 1.35)
 """Low and high of a host's watts over their middle: processors, fans and cards differ between servers of one form (assumed)."""
 _PSU_ENDS = (-0.02, 0.02)
 """The same of the efficiency, as differences: Gold to Titanium, and load from a fifth to the whole (80 PLUS)."""
-WALL_MODEL = message("server model of processors, chassis, fans and switches (predict/closed_form/wall_power.py)")
-PSU_CURVE = message("80 PLUS Platinum to Titanium at the load of these accelerators (predict/closed_form/wall_power.py)")
+WALL_MODEL = message("server without its accelerators: processors, chassis, fans, switches (fit to MLPerf power logs)")
+PSU_CURVE = message("efficiency of the power supplies: 80 PLUS Platinum to Titanium at this load")
+LEAST_AT_WORK = message("low end of the power at work")
+"""An idle server draws no more: else utilisation would save power."""
 
 
 def _host_watts(spec: AcceleratorSpec, *, count: int, is_idle: bool = False) -> float:

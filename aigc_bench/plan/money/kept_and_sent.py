@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 MONTHS = 12
 STORED = message("bytes kept x price of a byte and month x 12")
 SENT = message("tiers of the provider on the bytes of a month, beyond what is free, x 12")
+GIGABYTE = 1e9
 LEAST_USD = 1.0
 """Lines below a dollar a year are left out."""
 
@@ -118,10 +119,13 @@ def _egress(transfers: Transfers, sent: Estimate, kept: Estimate) -> Estimate:
 
 def _in_tiers(row: EgressAndStorage) -> str:
     """Return the arithmetic of a year's egress, ``{0}`` bytes sent in a month and ``{1}`` kept, tier by tier."""
-    paid = f"max(0, {{0}} - {row.free_egress_bytes_per_month!r} - {row.free_egress_of_stored!r} * {{1}})"
+    free = f" - {row.free_egress_bytes_per_month!r}" if row.free_egress_bytes_per_month else ""
+    free += f" - {row.free_egress_of_stored!r} * {{1}}" if row.free_egress_of_stored else ""
+    paid = f"max(0, {{0}}{free})" if free else "{0}"
     terms, begin = list[str](), 0.0
     for end, rate in row.egress or ():
         upto = paid if end is None else f"min({paid}, {end!r})"
-        terms.append(f"{rate!r} * max(0, {upto} - {begin!r})")
+        # By the gigabyte, as the provider's price list has it.
+        terms.append(f"{round(rate * GIGABYTE, 10)!r} * {f'max(0, {upto} - {begin!r})' if begin else upto}")
         begin = end or begin
-    return f"{MONTHS} * ({' + '.join(terms)})"
+    return f"{MONTHS} * ({' + '.join(terms) or '0'}) / {GIGABYTE:.0f}"

@@ -22,7 +22,6 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.records.plan import CostLine
 from aigc_bench.plan.site.cooling_fit import cooling_overhead_kwh
-from aigc_bench.plan.site.power_chain import HOURS_PER_YEAR
 from aigc_bench.plan.stats.estimates import named, plus, scaled, times
 
 MONTHS_PER_YEAR = 12
@@ -45,9 +44,9 @@ class Tariffs(Record):
 
 
 class ResourceUse(Record):
-    """Yearly quantities of a fleet. ``it_mean_w`` is billed, ``it_peak_w`` provisioned; both at the wall, without the PUE."""
+    """Yearly quantities of a fleet. ``it_kwh_per_year`` is billed, ``it_peak_w`` provisioned; both at the wall, without the PUE."""
 
-    it_mean_w: Estimate
+    it_kwh_per_year: Estimate
     it_peak_w: Estimate
     pue: Estimate
     num_servers: int = Field(ge=0)
@@ -55,11 +54,6 @@ class ResourceUse(Record):
     capex_usd: Estimate
     egress_bytes_per_year: Estimate | None = None
     kept_bytes: Estimate | None = None
-
-    @property
-    def it_kwh_per_year(self) -> Estimate:
-        """Return the energy of the IT, without the PUE."""
-        return named(scaled(self.it_mean_w, HOURS_PER_YEAR / 1000, unit="kWh/year"), message("IT mean x hours"))
 
 
 def opex_lines(use: ResourceUse, *, prices: Tariffs) -> tuple[CostLine, ...]:

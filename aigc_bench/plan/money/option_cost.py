@@ -114,7 +114,7 @@ def money(
     energy = energy_kwh_per_year(loads, num_servers=count, machine=machine, other_w=other_w)
     # Losses of power supplies are inside the draw at the wall; those of UPS and cooling are in the PUE.
     use = ResourceUse(
-        it_mean_w=scaled(energy, 1000 / HOURS_PER_YEAR, unit="W"),
+        it_kwh_per_year=energy,
         it_peak_w=peak,
         pue=site.pue,
         num_servers=num_servers,

@@ -76,7 +76,7 @@ def annuities(capital: Array, rate: Array, residual: Array, *, years: float) -> 
 RESIDUAL_MONTHS = (24, 36, 48)
 ADDER_BASE = ("hardware", "electricity", "cooling", "space")
 """Lines of which freight, insurance and other ancillary costs are a share."""
-HARDWARE = "C x (1 - s / (1 + r)^n) x r / (1 - (1 + r)^-n)"
+HARDWARE = message("purchase x (1 - residual share / (1 + discount rate)^years) x discount rate / (1 - (1 + discount rate)^-years)")
 ANNUITY = "{0} * (1 - {2} / (1 + {1}) ** {3}) * {1} / (1 - (1 + {1}) ** -{3})"
 PLAIN = "{0} * (1 - {2}) / {3}"
 """Without interest an equal share of every year: the annuity's formula would divide zero by zero."""

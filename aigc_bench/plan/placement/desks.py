@@ -13,7 +13,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.records.demand import Site
 from aigc_bench.plan.records.machine import Machine
-from aigc_bench.plan.stats.estimates import assumed
+from aigc_bench.plan.stats.estimates import GENERAL, assumed
 
 MOST_AT_DESKS = 4
 """More towers than these are put on shelves of a rack (assumed)."""
@@ -25,7 +25,6 @@ OUTLET_W = 230.0 * 16 * 0.8
 # 120 V x 15 A x 0.8.
 SMALL_OUTLET_W = 120.0 * 15 * 0.8
 _SMALL_OUTLETS = ("us", "united-states", "usa", "canada", "japan", "taiwan", "mexico")
-GENERAL = message("unverified (general knowledge)")
 
 
 def at_desks(machine: Machine, site: Site, *, num_servers: int) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
-from aigc_bench.plan.stats.estimates import assumed
+from aigc_bench.plan.stats.estimates import GENERAL, assumed
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
@@ -55,7 +55,6 @@ ASSUMED: Mapping[str, tuple[float, float, float, str]] = {
     "job_goodput": (0.8, 0.9, 0.97, message("share of a job's window spent on its steps, without checkpoints")),
 }
 """Shares without a published source: low end, value, high end, and what it is."""
-GENERAL = message("unverified (general knowledge)")
 
 
 def rules_from(catalogue: Catalogue) -> Rules:

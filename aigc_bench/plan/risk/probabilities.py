@@ -84,7 +84,7 @@ def interval(value: Estimate, scenarios: Array | None, num: int) -> Estimate:
     if scenarios is None or scenarios.min() == scenarios.max():
         return value
     low, high = (float(end) for end in np.quantile(scenarios, (0.1, 0.9)))
-    drawn, found = message("interval: P10 to P90 of {num} Monte Carlo scenarios", num=num), derivation_of(value)
+    drawn, found = message("interval: P10 to P90 of {num:,} Monte Carlo scenarios", num=num), derivation_of(value)
     source = joined("; ", filter(None, (value.source, drawn)))
     formula = joined("; ", (found.formula, drawn)) if found is not None and found.formula else None
     # The central value can lie outside of P10 to P90 where inputs are skewed.

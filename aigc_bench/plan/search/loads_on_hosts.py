@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 from aigc_bench.core.messages import message
 from aigc_bench.plan.hardware.hosts import Host
-from aigc_bench.plan.hardware.wall_watts import at_the_wall
+from aigc_bench.plan.hardware.wall_watts import LEAST_AT_WORK, at_the_wall
 from aigc_bench.plan.records.demand import Demand, Job, Service
 from aigc_bench.plan.records.machine import Capability, Load, Machine
 from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.sizing.fleets import job_load, needed, service_load
-from aigc_bench.plan.stats.estimates import bounded
+from aigc_bench.plan.stats.estimates import bounded, high_end, low_end
 from aigc_bench.predict.closed_form.wall_power import psu_efficiency
 
 ROUNDING = 1e-9
@@ -69,9 +69,9 @@ def with_capabilities(host: Host, capabilities: Sequence[Capability]) -> Machine
         busiest = max(known, key=lambda power: power.value)
         full = at_the_wall(busiest, host.spec, count=machine.devices_per_server)
         # A prediction must not draw more than the peak that is provisioned.
-        changes["full_power_w"] = bounded(full, ceiling=machine.peak_power_w.high)
+        changes["full_power_w"] = bounded(full, ceiling=high_end(machine.peak_power_w, message("high end of the peak power")))
         # Idle above full would make utilisation save power.
-        changes["idle_power_w"] = bounded(machine.idle_power_w, ceiling=full.low)
+        changes["idle_power_w"] = bounded(machine.idle_power_w, ceiling=low_end(full, LEAST_AT_WORK))
     # All loads of a server have to keep a limit for its peak to fall.
     cap = max((one.power_cap for one in capabilities), default=1.0)
     if cap < 1 and host.spec.tdp_w:

@@ -22,6 +22,8 @@ from aigc_bench.core.records import Basis, Estimate
 
 NO_TERMS = message("sum of no terms")
 STATED = message("stated in the demand, or its default")
+GENERAL = message("unverified (general knowledge), 2026-11")
+"""Source of a value that no publication was found for, with the month in which it was set."""
 
 
 def combined(estimates: Iterable[Estimate]) -> Basis:
@@ -186,14 +188,25 @@ def whole(quantity: Estimate, *, unit: str) -> Estimate:
     )
 
 
-def bounded(quantity: Estimate, *, floor: float | Estimate = 0.0, ceiling: float = math.inf) -> Estimate:
+def bounded(quantity: Estimate, *, floor: float | Estimate = 0.0, ceiling: float | Estimate = math.inf) -> Estimate:
     """Return the estimate with value, low and high kept within bounds."""
     least = floor.value if isinstance(floor, Estimate) else floor
-    ends = {end: min(ceiling, max(least, getattr(quantity, end))) for end in ("value", "low", "high")}
+    most = ceiling.value if isinstance(ceiling, Estimate) else ceiling
+    ends = {end: min(most, max(least, getattr(quantity, end))) for end in ("value", "low", "high")}
     # Quantities are non-negative, so a floor of 0 would only clutter the printed arithmetic.
     lowest = "{0}" if isinstance(floor, float) and floor == 0 else "max({0}, {1})"
     bounds = lowest if ceiling == math.inf else f"min({{2}}, {lowest})"
     return record(changed(quantity, **ends), Derivation(bounds, (quantity, floor, ceiling)))
+
+
+def low_end(quantity: Estimate, source: str) -> Estimate:
+    """Return the low end of an interval as a number of its own: a leaf, since an end is not computed from the value."""
+    return changed(quantity, value=quantity.low, high=quantity.low, source=source)
+
+
+def high_end(quantity: Estimate, source: str) -> Estimate:
+    """Return the high end of an interval as a number of its own."""
+    return changed(quantity, value=quantity.high, low=quantity.high, source=source)
 
 
 def named(quantity: Estimate, source: str, *, formula: str | None = None) -> Estimate:

@@ -26,10 +26,20 @@ def render(page: PlanPage) -> str | None:
     return template("plan_simulation.html.j2", values)
 
 
+def _analytic(one: Latency) -> str:
+    if one.analytic_s is None:
+        return ""
+    seconds = quantity(one.analytic_s, "s")
+    # A long answer takes longer than any queue: the two are not the same percentile of one thing.
+    if one.name == "latency":
+        return message(", analytic {analytic} for a request of mean length", analytic=seconds)
+    return message(", analytic {analytic}", analytic=seconds)
+
+
 def latency_words(one: Latency) -> str:
     """Return a latency at the percentile of the SLO: simulated, its bound, and analytic."""
     bound = message(" (SLO {limit})", limit=duration_text(one.limit_s)) if one.limit_s is not None else ""
-    analytic = message(", analytic {analytic}", analytic=quantity(one.analytic_s, "s")) if one.analytic_s is not None else ""
+    analytic = _analytic(one)
     return message(
         "p{share:g} {name} {simulated}{bound}{analytic}",
         share=100 * one.share,

@@ -98,7 +98,7 @@ def test_storage_by_hand() -> None:
     assert pair(found) == (pytest.approx(sum(parts.values())), pytest.approx(0.8e12))
     rates = {"ingest of one machine, training": 25.0 * 4, "disks of a server": 1e12, "usable share of raw bytes": 0.8}
     assert values(found) == near(parts | rates)
-    assert found.why == "limited by the own disks of a server; largest part: system and software"
+    assert found.why == "limited by the local disks of a server; largest part: system and software"
     assert {name: one.unit for name, one in found.inputs.items() if one.unit != "B"} == {
         "ingest of one machine, training": "B/s",
         "usable share of raw bytes": "fraction",

@@ -30,7 +30,7 @@ def test_enough_cores_change_nothing_but_the_words() -> None:
     plain, fed = option_of(make_machine()).factors["compute"], with_cores(16, 8).factors["compute"]
     assert (fed.required, fed.available, fed.verdict) == (plain.required, plain.available, plain.verdict)
     assert "16 CPU cores per accelerator suffice" in fed.why
-    assert {"CPU cores that an accelerator asks", "CPU cores of an accelerator's share"} <= set(fed.inputs)
+    assert {"CPU cores that an accelerator requires", "CPU cores of an accelerator's share"} <= set(fed.inputs)
 
 
 def test_what_was_not_measured_is_assumed_by_modality() -> None:

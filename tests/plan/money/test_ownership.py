@@ -25,7 +25,7 @@ def exactly(value: float, unit: str = "usd") -> Estimate:
 
 def fleet(*, mean_w: float = 50_000, peak_w: float = 84_000, pue: float = 1.3, capex: float = 3e6) -> ResourceUse:
     return ResourceUse(
-        it_mean_w=exactly(mean_w, "W"),
+        it_kwh_per_year=exactly(mean_w * HOURS / 1000, "kWh/year"),
         it_peak_w=exactly(peak_w, "W"),
         pue=exactly(pue, "ratio"),
         num_servers=8,
