@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aigc_bench.core.derivation import Derivation, record
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.hardware.datasheet import for_desks
@@ -24,8 +25,8 @@ _HOST_ENDS = (0.75, 1.35)
 """Low and high of a host's watts over their middle: processors, fans and cards differ between servers of one form (assumed)."""
 _PSU_ENDS = (-0.02, 0.02)
 """The same of the efficiency, as differences: Gold to Titanium, and load from a fifth to the whole (80 PLUS)."""
-WALL_MODEL = message("server without its accelerators: processors, chassis, fans, switches (fit to MLPerf power logs)")
-PSU_CURVE = message("efficiency of the power supplies: 80 PLUS Platinum to Titanium at this load")
+WALL_MODEL = message("processors, chassis, fans and switches: fit to the idle watts in MLPerf's power logs")
+PSU_CURVE = message("80 PLUS Platinum to Titanium at the load of these accelerators")
 LEAST_AT_WORK = message("low end of the power at work")
 """An idle server draws no more: else utilisation would save power."""
 
@@ -43,9 +44,11 @@ def at_the_wall(board_w: Estimate, spec: AcceleratorSpec, *, count: int, is_idle
     middle = _host_watts(spec, count=count, is_idle=is_idle)
     low, high = (middle * share for share in _HOST_ENDS)
     host = estimate(middle, low=low, high=high, unit="W", basis="modelled", source=WALL_MODEL)
+    record(host, Derivation(None, title=message("rest of the server")))
     share = psu_efficiency(spec, devices=count)
     worst, best = (share + difference for difference in _PSU_ENDS)
     efficiency = estimate(share, low=worst, high=best, unit="fraction", basis="modelled", source=PSU_CURVE)
+    record(efficiency, Derivation(None, title=message("efficiency of the power supplies")))
     return named(
         over(plus(scaled(board_w, count), host), efficiency, unit="W"),
         message("({count} x {source} + host) / efficiency of its power supplies", count=count, source=board_w.source),
