@@ -50,7 +50,14 @@ TORCH_ON_IMPORT = (
     "measure/tensors.py",
     "predict/tracing/",
 )
-TORCH_INSIDE_FUNCTIONS = ("workloads/", "engines/", "accelerators/", "measure/flops.py", "measure/fork_server.py")
+TORCH_INSIDE_FUNCTIONS = (
+    "workloads/",
+    "engines/",
+    "accelerators/",
+    "measure/flops.py",
+    "measure/fork_server.py",
+    "measure/torch_survey.py",
+)
 MODEL_LIBRARIES = {"torch", "transformers", "diffusers"}
 HEAVY = MODEL_LIBRARIES | {"pandas", "plotly", "scipy", "pyarrow", "rich", "jinja2"}
 
@@ -299,9 +306,11 @@ def test_the_terminal_has_one_writer() -> None:
     """``cli.terminal`` escapes what a terminal would obey; the live line of ``cli.progress_display`` is rich's and escapes too."""
     writers = {"click.echo", "click.secho", "click.echo_via_pager", "sys.stdout.write", "sys.stderr.write"}
     found = {name_of(file): calls(file) & writers for file in sources()}
-    assert {name for name, used in found.items() if used} == {"cli/terminal.py", "predict/memory/in_child.py"}, (
-        "in_child.py writes one number"
-    )
+    assert {name for name, used in found.items() if used} == {
+        "cli/terminal.py",
+        "measure/torch_survey.py",
+        "predict/memory/in_child.py",
+    }, "torch_survey.py and in_child.py answer their parent in one line"
     assert {name_of(file) for file in sources() if "Console" in calls(file)} == {"cli/progress_display.py"}
 
 

@@ -81,7 +81,6 @@ PARSED = {
     },
     "core/overview.py": {"_STYLE"},
     "engines/_linears.py": {"MakeLayer"},
-    "measure/doctor/software.py": {"_TORCH_QUERY"},
     "plan/explain/option_steps.py": {"UNITS"},
     "core/system_errors.py": {"_NO_ROOM_WORDS"},
     "report/render.py": {"_POLICY"},

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from aigc_bench.core.records import Case
 
 if TYPE_CHECKING:
     import torch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Absence:
+    """Why torch sees no device of a kind, in one line, and what to do about it."""
+
+    reason: str
+    remedy: str
 
 
 class Backend(ABC):
@@ -19,12 +28,16 @@ class Backend(ABC):
     """Whether a worker may be forked from a process that has imported torch (never once a device context exists)."""
 
     @abstractmethod
-    def absence(self) -> str | None:
+    def absence(self) -> Absence | None:
         """Why there is no such device here, or ``None``."""
 
     @abstractmethod
     def num_devices(self) -> int:
         """How many devices torch sees."""
+
+    def defects(self) -> tuple[str, ...]:
+        """Why devices that torch sees cannot be used, such as a torch without kernels for them; one line each."""
+        return ()
 
     @abstractmethod
     def unsupported(self, case: Case) -> str | None:

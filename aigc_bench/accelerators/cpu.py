@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from aigc_bench.accelerators.base import Backend
+from aigc_bench.accelerators.base import Absence, Backend
 from aigc_bench.core.control_group import find_cgroup
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case
@@ -34,7 +34,7 @@ class CpuBackend(Backend):
     title: ClassVar[str] = "CPU"
     is_forkable: ClassVar[bool] = True
 
-    def absence(self) -> str | None:
+    def absence(self) -> Absence | None:
         """Never absent."""
         return None
 

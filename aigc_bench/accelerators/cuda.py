@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from aigc_bench.accelerators.base import Backend
+from aigc_bench.accelerators.base import Absence, Backend
 from aigc_bench.core.messages import message, plural
 from aigc_bench.core.records import Case
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     import torch
 
 Capability = tuple[int, int]
+
+VISIBLE = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
+"""Variables that hide devices from CUDA's or ROCm's runtime."""
 
 _SINCE: dict[str, tuple[Capability, str]] = {
     # precision: (first compute capability that computes in it, its name). CUDA C++ Programming Guide, "Arithmetic Instructions".
@@ -29,24 +32,41 @@ class CudaBackend(Backend):
 
     title: ClassVar[str] = message("NVIDIA CUDA (or AMD ROCm)")
 
-    def absence(self) -> str | None:
-        """Why torch sees no device: its build, the driver, or ``CUDA_VISIBLE_DEVICES``."""
+    def absence(self) -> Absence | None:
+        """Why torch sees no device: its build, ``CUDA_VISIBLE_DEVICES``, or the driver; with the remedy of each."""
         import torch
 
         if torch.version.cuda is None and torch.version.hip is None:
-            return message("torch {torch} is built without CUDA and without ROCm", torch=torch.__version__)
+            return Absence(
+                reason=message("torch {torch} is built without CUDA and without ROCm", torch=torch.__version__),
+                remedy=message("Install the build of torch that matches the driver: https://pytorch.org/get-started."),
+            )
         if torch.cuda.is_available():
             return None
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-        if visible is not None and visible.strip() in {"", "-1", "NoDevFiles"}:
-            return message("CUDA_VISIBLE_DEVICES = {visible!r} hides every device", visible=visible)
+        for name in VISIBLE:
+            visible = os.environ.get(name)
+            if visible is not None and visible.strip() in {"", "-1", "NoDevFiles"}:
+                return Absence(
+                    reason=message("{name} = {visible!r} hides every device", name=name, visible=visible),
+                    remedy=message("Unset {name}, or list devices in it (`{name}=0`).", name=name),
+                )
         try:
             # is_available() swallows the driver's reason; the initialisation raises it.
             torch.cuda.init()  # type: ignore[no-untyped-call]
         except (RuntimeError, AssertionError) as problem:
-            return str(problem).strip().splitlines()[0]
-        return message(
-            "torch {torch} is built for {platform}, but its driver offers no device", torch=torch.__version__, platform=_platform()
+            reason = (str(problem).strip().splitlines() or [type(problem).__name__])[0]
+        else:
+            reason = message(
+                "torch {torch} is built for {platform}, but its driver offers no device",
+                torch=torch.__version__,
+                platform=_platform(),
+            )
+        return Absence(
+            reason=reason,
+            remedy=message(
+                "Update the driver, or install a build of torch for the CUDA version that the driver supports "
+                "(`nvidia-smi` shows it); in a container, pass the devices in (`--gpus all`)."
+            ),
         )
 
     def num_devices(self) -> int:
@@ -54,6 +74,14 @@ class CudaBackend(Backend):
         import torch
 
         return torch.cuda.device_count()
+
+    def defects(self) -> tuple[str, ...]:
+        """NVIDIA devices that this torch has no kernels for; each kind once."""
+        import torch
+
+        if torch.version.hip is not None:
+            return ()
+        return tuple(dict.fromkeys(filter(None, map(_kernels_reason, range(self.num_devices())))))
 
     def unsupported(self, case: Case) -> str | None:
         """Why not: too few devices, a precision the chip lacks, or a torch without kernels for the chip."""
@@ -71,11 +99,8 @@ class CudaBackend(Backend):
             # Compute capabilities and sm_ kernels are NVIDIA's: HIP reports other numbers under the same names.
             return _rocm_reason(case.precision)
         for index in range(case.devices):
-            capability = torch.cuda.get_device_capability(index)
-            name = torch.cuda.get_device_name(index)
-            reason = precision_reason(case.precision, capability=capability, name=name) or kernels_reason(
-                torch.cuda.get_arch_list(), capability=capability, name=name, version=torch.__version__
-            )
+            capability, name = torch.cuda.get_device_capability(index), torch.cuda.get_device_name(index)
+            reason = precision_reason(case.precision, capability=capability, name=name) or _kernels_reason(index)
             if reason is not None:
                 return reason
         return None
@@ -238,6 +263,17 @@ def kernels_reason(architectures: Iterable[str], *, capability: Capability, name
         major=capability[0],
         minor=capability[1],
         known=", ".join(known),
+    )
+
+
+def _kernels_reason(index: int) -> str | None:
+    import torch
+
+    return kernels_reason(
+        torch.cuda.get_arch_list(),
+        capability=torch.cuda.get_device_capability(index),
+        name=torch.cuda.get_device_name(index),
+        version=torch.__version__,
     )
 
 

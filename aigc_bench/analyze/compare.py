@@ -159,7 +159,8 @@ def compare(base: Run, others: Sequence[Run], *, fail_above: float | None = None
 def comparability_keys(info: RunInfo) -> dict[str, tuple[Setting | None, bool]]:
     """What must match for two runs to be a regression test, and whether it is hardware.
 
-    Hardware: CPU, usable cores, memory, accelerators by name, power limits, MIG, ECC. The rest: software, profile, level, seed.
+    Hardware: CPU, usable cores, memory, accelerators by name, power limits, MIG, ECC. The rest: software,
+    environment variables, profile, level, seed.
     """
     system = info.system
     keys: dict[str, tuple[Setting | None, bool]] = {
@@ -178,7 +179,8 @@ def comparability_keys(info: RunInfo) -> dict[str, tuple[Setting | None, bool]]:
         "budget_s": (info.budget_s, False),
         "seed": (info.seed, False),
     }
-    return keys | {f"software.{name}": (version, False) for name, version in sorted(system.software.items())}
+    keys |= {f"software.{name}": (version, False) for name, version in sorted(system.software.items())}
+    return keys | {f"variable.{name}": (value, False) for name, value in sorted(system.variables.items())}
 
 
 def _details(info: RunInfo, name: str) -> str | None:

@@ -11,7 +11,7 @@ from aigc_bench.api.arguments import checked
 from aigc_bench.api.reporting import report
 from aigc_bench.api.stored import RUNS_FOLDER, RunOrPath, load, newest_run
 from aigc_bench.core.errors import UsageError
-from aigc_bench.core.messages import message
+from aigc_bench.core.messages import joined, message
 from aigc_bench.core.named_code import with_its_code
 from aigc_bench.core.overview import Overview, Shown
 from aigc_bench.core.pipeline import Cache, Pipeline
@@ -31,13 +31,17 @@ if TYPE_CHECKING:
 
 
 class DryRun(Shown, Record):
-    """What a run would do. ``expected_s`` is estimated from the level's limits, before anything was run."""
+    """What a run would do. ``expected_s`` is estimated from the level's limits, before anything was run.
+
+    ``problems`` are devices that cases need and torch cannot use, each in a line with its remedy.
+    """
 
     profile: str
     level: Level
     num_trials: int
     expected_s: float
     cases: tuple[Case, ...]
+    problems: tuple[str, ...] = ()
 
     def to_pandas(self) -> pd.DataFrame:
         """Return one row per case with its settings."""
@@ -60,6 +64,7 @@ class DryRun(Shown, Record):
             ),
             notes=(
                 message("level {level}, {num_trials} trials a case; nothing was run", level=self.level, num_trials=self.num_trials),
+                *self.problems,
             ),
             rows=tuple({"case": case.id} for case in self.cases),
         )
@@ -148,6 +153,7 @@ def dry_run(
     >>> planned.expected_s < 600
     True
     """
+    from aigc_bench.measure.readiness import Readiness
     from aigc_bench.measure.runner import expected_s, select_cases
     from aigc_bench.measure.stopping import stopping_rule
 
@@ -161,6 +167,7 @@ def dry_run(
         num_trials=stopping_rule(asked).num_trials,
         expected_s=expected_s(cases, level=asked, budget_s=budget),
         cases=cases,
+        problems=tuple(joined(" ", filter(None, problem)) for problem in Readiness.of(cases).problems),
     )
 
 

@@ -26,7 +26,10 @@ class AcceleratorInfo(Record):
 
 
 class System(Record):
-    """Fingerprint of the machine and its software; two runs compare only where the declared keys match."""
+    """Fingerprint of the machine and its software; two runs compare only where the declared keys match.
+
+    ``variables`` are the variables of the environment that change results or speed without a word, as they were set.
+    """
 
     host_id: str
     os: str
@@ -38,6 +41,7 @@ class System(Record):
     memory_limit_bytes: Whole | None = None
     accelerators: tuple[AcceleratorInfo, ...] = ()
     software: Mapping[str, str | None] = Field(default_factory=dict)
+    variables: Mapping[str, str] = Field(default_factory=dict)
     details: Mapping[str, Setting | None] = Field(default_factory=dict)
 
 

@@ -144,6 +144,18 @@ class Attempts:
                 self._listener(StageStarted(name=stage))
 
 
+def unsupported_trial(planned: Planned, reason: str | None, *, now_s: float) -> TrialResult:
+    """Return the result of a trial that needs no process to fail, because torch cannot use the device."""
+    return TrialResult(
+        case=planned.case.id,
+        trial=planned.trial,
+        status="unsupported",
+        started_s=now_s,
+        finished_s=now_s,
+        error=Failure(kind="unsupported", message=reason or message("no device")),
+    )
+
+
 def is_forked(case: Case) -> bool:
     """Whether the case's worker may be forked from a process that has imported torch."""
     return bool(registry.load("accelerators", case.backend).is_forkable)

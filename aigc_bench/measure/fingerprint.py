@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from importlib.metadata import PackageNotFoundError, version
 
 from aigc_bench.catalog.loader import usable_catalogue
 from aigc_bench.core.control_group import find_cgroup
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Setting
 from aigc_bench.core.run_records import AcceleratorInfo, System
 from aigc_bench.measure import host_facts
@@ -17,6 +19,33 @@ from aigc_bench.telemetry.nvml import GpuFacts, describe, nvml_open
 
 PACKAGES = ("torch", "transformers", "diffusers", "numpy", "triton", "nvidia-ml-py", "vllm", "sglang", "tensorrt-llm")
 """Distributions whose version can change a result; those that are not installed are left out."""
+
+VARIABLES = (
+    "CUDA_VISIBLE_DEVICES",
+    "HIP_VISIBLE_DEVICES",
+    "ROCR_VISIBLE_DEVICES",
+    "CUDA_DEVICE_ORDER",
+    "CUDA_DEVICE_MAX_CONNECTIONS",
+    "CUDA_LAUNCH_BLOCKING",
+    "CUDA_MODULE_LOADING",
+    "NVIDIA_TF32_OVERRIDE",
+    "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
+    "CUBLAS_WORKSPACE_CONFIG",
+    "PYTORCH_*ALLOC_CONF",
+    "PYTORCH_NO_CUDA_MEMORY_CACHING",
+    "TORCH_COMPILE_DISABLE",
+    "TORCHDYNAMO_*",
+    "TORCHINDUCTOR_*",
+    "TORCH_NCCL_*",
+    "NCCL_*",
+    "CUDNN_*",
+    "MIOPEN_*",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+)
+"""Patterns of environment variables that change results or speed without a word in the results (documentation of CUDA, cuBLAS, NCCL
+and torch)."""
+_MOST_LETTERS = 200
 
 
 def fingerprint() -> System:
@@ -36,13 +65,38 @@ def fingerprint() -> System:
         memory_limit_bytes=cgroup.memory_limit_bytes() if cgroup else None,
         accelerators=accelerators,
         software={"python": platform.python_version(), **package_versions(), **driver},
+        variables=variables(os.environ),
         details={
             **host_facts.details(),
             "cgroup_version": cgroup.version if cgroup else None,
             "cgroup_cpu_limit": quota,
-            "cuda_visible_devices": os.environ.get("CUDA_VISIBLE_DEVICES"),
         },
     )
+
+
+def variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables among ``VARIABLES`` that are set, by name; folders are left out, and long values are cut."""
+    return {
+        name: value[:_MOST_LETTERS]
+        for name, value in sorted(environ.items())
+        if not name.endswith(("_DIR", "_PATH")) and any(fnmatchcase(name, pattern) for pattern in VARIABLES)
+    }
+
+
+def changed_software(before: System, now: System) -> list[str]:
+    """Names of the software and of the environment's variables that differ, with both values of a variable."""
+    software = [name for name in {**before.software, **now.software} if before.software.get(name) != now.software.get(name)]
+    variables = [
+        message(
+            "{name} (from {before} to {now})",
+            name=name,
+            before=before.variables.get(name, message("unset")),
+            now=now.variables.get(name, message("unset")),
+        )
+        for name in {**before.variables, **now.variables}
+        if before.variables.get(name) != now.variables.get(name)
+    ]
+    return [*software, *variables]
 
 
 def operating_system() -> str:

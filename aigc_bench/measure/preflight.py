@@ -17,7 +17,7 @@ from aigc_bench.core.control_group import find_cgroup
 from aigc_bench.core.messages import message
 from aigc_bench.core.run_records import Check
 from aigc_bench.measure import host_facts
-from aigc_bench.measure.doctor import devices, host, sensors
+from aigc_bench.measure.doctor import devices, host, sensors, software
 from aigc_bench.measure.doctor.finding import absent, warning
 from aigc_bench.telemetry.base import SensorAbsent
 from aigc_bench.telemetry.host import Host
@@ -35,10 +35,12 @@ def preflight(
     num_cores: int = 1,
     threads: str | None = None,
     swap_bytes: int | None = None,
+    variables: Sequence[Check] = (),
 ) -> tuple[Check, ...]:
     """The findings from what the driver says of each GPU and from the host's metrics over a stretch without work of ours.
 
-    ``seen`` is what ``doctor.host.observe`` gives; ``controls`` are the positive controls of the probes that were used.
+    ``seen`` is what ``doctor.host.observe`` gives; ``controls`` are the positive controls of the probes that were used,
+    ``variables`` what ``doctor.software.environment`` finds.
     """
     on_devices = devices.health_checks(facts) if facts else [absent("devices", message("no accelerator responds on this machine"))]
     on_host = [
@@ -47,7 +49,7 @@ def preflight(
         host.cpu_limit(cpu_limit, num_cores=num_cores, threads=threads),
         host.swapping(seen, swap_bytes=swap_bytes),
     ]
-    return (*on_devices, *on_host, *controls)
+    return (*on_devices, *on_host, *variables, *controls)
 
 
 def inspect() -> tuple[Check, ...]:
@@ -62,6 +64,7 @@ def inspect() -> tuple[Check, ...]:
             num_cores=len(os.sched_getaffinity(0)),
             threads=os.environ.get("OMP_NUM_THREADS"),
             swap_bytes=host_facts.swap_bytes(),
+            variables=software.environment(os.environ),
         )
     # A probe that trips over an odd machine must not keep anybody from measuring there.
     except Exception as problem:

@@ -31,12 +31,14 @@ from aigc_bench.core.records import Case, TrialResult
 from aigc_bench.core.run_records import RunInfo, Search, SensorStatus, System
 from aigc_bench.core.units import quantity
 from aigc_bench.measure import preflight, progress
-from aigc_bench.measure.attempts import Attempts, is_forked
+from aigc_bench.measure.attempts import Attempts, is_forked, unsupported_trial
 from aigc_bench.measure.budget import scaled, window_scale
 from aigc_bench.measure.clock import Clock
 from aigc_bench.measure.find import BatchSearch
+from aigc_bench.measure.fingerprint import changed_software
 from aigc_bench.measure.launcher import Launcher
 from aigc_bench.measure.profiles import Profile
+from aigc_bench.measure.readiness import Readiness
 from aigc_bench.measure.resumed_code import permit_code
 from aigc_bench.measure.sampler_client import SamplerClient
 from aigc_bench.measure.schedule import Planned, expected_trial_s, remaining_s, schedule, unfinished
@@ -117,6 +119,8 @@ def start_run(
             message("--record-nvml {record_nvml}: no file can be written there.", record_nvml=record_nvml),
             message("Name a file in a folder that exists."),
         )
+    ready = Readiness.of(cases)
+    ready.require_any(cases)
     search = None if make_search is None else make_search(cases)
     cases = cases if search is None else search.grow(())
     created_s = time.time()
@@ -129,13 +133,13 @@ def start_run(
         created_s=created_s,
         num_trials=stopping_rule(chosen).num_trials,
         cases=cases,
-        system=system,
+        system=ready.completed(system),
         seed=seed,
         budget_s=budget_s if budget_s is not None else profile.budget_s,
         search=None if search is None else search.result(),
         versions={"aigc-bench": version("aigc-bench"), "python": sys.version.split()[0]},
     )
-    return _Session(info, out, record_nvml=record_nvml, search=search).run(on_progress)
+    return _Session(info, out, ready=ready, record_nvml=record_nvml, search=search).run(on_progress)
 
 
 def resume_run(
@@ -159,22 +163,31 @@ def resume_run(
             message("{folder}: this run was made on another machine.", folder=folder),
             message("Resume it there, or start a new run here."),
         )
-    changed = [
-        name for name in {**info.system.software, **system.software} if info.system.software.get(name) != system.software.get(name)
-    ]
+    ready = Readiness.of(info.cases)
+    ready.require_any(info.cases)
+    changed = changed_software(info.system, ready.completed(system))
     if changed:
         raise UsageError(
             message("{folder}: since this run was started {changed} changed.", folder=folder, changed=", ".join(changed)),
-            message("Start a new run: one run has one software."),
+            message("Start a new run: one run has one software and one setting of the environment."),
         )
     search = None if make_search is None or info.search is None else make_search(info.search)
-    return _Session(info, folder, search=search).run(on_progress)
+    return _Session(info, folder, ready=ready, search=search).run(on_progress)
 
 
 class _Session:
     """One stretch of running: from the start, or from a resume, to the end or an interrupt."""
 
-    def __init__(self, info: RunInfo, folder: Path, *, record_nvml: Path | None = None, search: BatchSearch | None = None) -> None:
+    def __init__(
+        self,
+        info: RunInfo,
+        folder: Path,
+        *,
+        ready: Readiness,
+        record_nvml: Path | None = None,
+        search: BatchSearch | None = None,
+    ) -> None:
+        self._ready = ready
         self._search = search
         self._record_nvml = record_nvml
         self._info = info
@@ -306,7 +319,11 @@ class _Session:
 
         # FLOPs of a case are the same in each trial, and counting takes an eager step.
         counted = (t.work.flops for t in self._finished if t.case == planned.case.id and t.work is not None)
-        trial = attempts.run(planned, rule=self._rule(planned.case), on_attempt=announce, flops=next(counted, None))
+        absent = self._ready.absent.get(planned.case.backend)
+        if absent is None:
+            trial = attempts.run(planned, rule=self._rule(planned.case), on_attempt=announce, flops=next(counted, None))
+        else:
+            trial = unsupported_trial(planned, absent.absence, now_s=self._clock.now_s())
         self._writer.append(trial)
         self._finished.append(trial)
         duration_s = time.monotonic() - started

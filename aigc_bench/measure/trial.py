@@ -69,7 +69,10 @@ def unsupported(case: Case, *, workload: Workload, engine: Engine, backend: Back
     if case.scenario == "server":
         return message("the runner drives offline and single_stream; a server is predicted, not run")
     workload.validate(case)
-    return backend.absence() or backend.unsupported(case) or engine.unsupported(case) or workload.unsupported(case)
+    absence = backend.absence()
+    if absence is not None:
+        return absence.reason
+    return backend.unsupported(case) or engine.unsupported(case) or workload.unsupported(case)
 
 
 def follow(request: TrialRequest, *, rank: int, port: int) -> None:

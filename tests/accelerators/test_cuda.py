@@ -17,10 +17,11 @@ def case(**changes):
 
 @pytest.mark.skipif(is_here, reason="a device is here")
 def test_where_there_is_no_device_the_reason_is_reported():
-    reason = backend.absence()
-    assert reason and "\n" not in reason
+    absence = backend.absence()
+    assert absence is not None and "\n" not in absence.reason and absence.remedy
     if torch.version.cuda is None and torch.version.hip is None:
-        assert "without CUDA" in reason and torch.__version__ in reason
+        assert "without CUDA" in absence.reason and torch.__version__ in absence.reason
+        assert "Install" in absence.remedy
 
 
 @pytest.mark.skipif(is_here, reason="a device is here")

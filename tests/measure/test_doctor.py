@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from aigc_bench.core.run_records import Check
 from aigc_bench.engines.torch_compile import compiler_reason
 from aigc_bench.measure import doctor
 from aigc_bench.measure.doctor import devices, host, sensors, software
+from aigc_bench.measure.torch_survey import SurveyedBackend, TorchSurvey
 from aigc_bench.telemetry.base import Source
 from aigc_bench.telemetry.host import Host
 from aigc_bench.telemetry.nvml import GpuFacts, Nvml
@@ -41,10 +42,10 @@ HEALTHY = GpuFacts(
     pids=(),
 )
 
-TORCH: Mapping[str, Any] = {
-    "version": "2.13.0", "import_s": 1.0, "threads": 8, "cuda": "12.8", "hip": None, "num_devices": 1,
-    "architectures": ["sm_80", "sm_90"], "capabilities": ["8.0"],
-}  # fmt: skip
+
+def torch_with(*, cuda: str | None = "12.8", **backend: Any) -> TorchSurvey:
+    """A torch whose backend ``cuda`` is as stated."""
+    return TorchSurvey(version="2.13.0", import_s=1.0, threads=8, cuda=cuda, backends={"cuda": SurveyedBackend(**backend)})
 
 
 def named(checks: list[Check]) -> dict[str, Check]:
@@ -147,23 +148,41 @@ def test_a_healthy_host_is_ok_and_what_cannot_be_seen_is_absent_not_ok() -> None
     assert host.governor(None).status == host.neighbours(None).status == host.free_memory(None, limit_bytes=None).status == "absent"
 
 
+NO_CUDA = {"absence": "torch 2.13.0+cpu is built without CUDA", "remedy": "Install the build of torch that matches the driver."}
+
+
 @pytest.mark.parametrize(
-    ("change", "num_gpus", "status", "phrase"),
+    ("backend", "num_gpus", "status", "phrase"),
     [
-        ({}, 1, "ok", "1 device"),
-        ({"num_devices": 0, "cuda": None}, 1, "failure", "built for the CPU"),
-        ({"num_devices": 0}, 2, "failure", "can use none"),
-        ({"num_devices": 0, "cuda": None}, 0, "absent", "on the CPU"),
-        ({"capabilities": ["12.0"]}, 1, "failure", "no kernels for compute capability 12.0"),
-        ({"capabilities": ["12.0"], "architectures": ["sm_80", "compute_90"]}, 1, "ok", "1 device"),
-        ({"capabilities": ["8.9"]}, 1, "ok", "1 device"),
-        ({}, 8, "note", "1 of 8"),
+        ({"num_devices": 1}, 1, "ok", "1 device"),
+        (NO_CUDA, 2, "failure", "lists 2 device(s), torch can use none: torch 2.13.0+cpu is built without CUDA"),
+        (NO_CUDA, 0, "absent", "on the CPU"),
+        ({"num_devices": 1, "defects": ("no kernels for NVIDIA B200 (sm_100)",)}, 1, "failure", "no kernels for NVIDIA B200"),
+        ({"num_devices": 1}, 8, "note", "1 of 8"),
     ],
 )
-def test_a_torch_that_cannot_use_the_devices_is_found(change: dict[str, Any], num_gpus: int, status: str, phrase: str) -> None:
-    check = software.torch_devices({**TORCH, **change}, num_gpus=num_gpus, driver_cuda="12.4")
+def test_a_torch_that_cannot_use_the_devices_is_found(backend: dict[str, Any], num_gpus: int, status: str, phrase: str) -> None:
+    check = software.torch_devices(torch_with(**backend), num_gpus=num_gpus, driver_cuda="12.4")
     assert check.status == status
     assert phrase in check.detail
+    assert (check.remedy is not None) == (status == "failure")
+
+
+def test_a_torch_that_cannot_be_imported_is_a_failure_with_the_command_that_installs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "torch.py").write_text("raise ImportError('libcudart.so.13: cannot open shared object file')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    check = named(software.checks())["torch"]
+    assert check.status == "failure" and "libcudart.so.13" in check.detail
+    assert check.remedy is not None and "pip install" in check.remedy
+
+
+def test_variables_that_change_every_result_are_warnings() -> None:
+    harmful = {"CUDA_LAUNCH_BLOCKING": "1", "NVIDIA_TF32_OVERRIDE": "0", "TORCH_COMPILE_DISABLE": "1"}
+    assert [check.status for check in software.environment(harmful)] == ["warning"] * 3
+    assert "CUDA_LAUNCH_BLOCKING=1" in software.environment(harmful)[0].detail
+    assert software.environment({"CUDA_LAUNCH_BLOCKING": "0", "HOME": "/root"}) == []
 
 
 def test_missing_packages_come_with_the_command_that_installs_them() -> None:

@@ -11,7 +11,8 @@ import psutil
 import pytest
 
 from aigc_bench.measure import host_facts
-from aigc_bench.measure.fingerprint import cuda_version, fingerprint
+from aigc_bench.measure.fingerprint import changed_software, cuda_version, fingerprint, variables
+from tests.analyze.synthetic import make_system
 from tests.fake_nvml import FakeGpu, FakeNvml, simulated
 
 
@@ -75,3 +76,31 @@ def test_cuda_versions_are_written_as_people_do() -> None:
 def test_the_mount_of_a_folder_is_the_deepest(tmp_path: Path) -> None:
     assert host_facts.storage(tmp_path)["disk_file_system"] is not None
     assert host_facts.storage(Path("/proc"))["disk_file_system"] == "proc"
+
+
+def test_variables_that_change_results_are_kept_and_folders_and_others_are_not() -> None:
+    environ = {
+        "NVIDIA_TF32_OVERRIDE": "0",
+        "PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True",
+        "NCCL_P2P_DISABLE": "1",
+        "TORCHINDUCTOR_CACHE_DIR": "/tmp/inductor",
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "CUDA_VISIBLE_DEVICES": "",
+    }
+    assert variables(environ) == {
+        "CUDA_VISIBLE_DEVICES": "",
+        "NCCL_P2P_DISABLE": "1",
+        "NVIDIA_TF32_OVERRIDE": "0",
+        "PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True",
+    }
+
+
+def test_software_and_variables_that_changed_are_named_with_what_they_were() -> None:
+    before = make_system(software={"torch": "2.13", "cudnn": "9.10.2"}, variables={"NCCL_ALGO": "Ring"})
+    now = make_system(software={"torch": "2.13", "cudnn": "9.12.0"}, variables={"NVIDIA_TF32_OVERRIDE": "0"})
+    assert changed_software(before, now) == [
+        "cudnn",
+        "NCCL_ALGO (from Ring to unset)",
+        "NVIDIA_TF32_OVERRIDE (from unset to 0)",
+    ]
+    assert changed_software(now, now) == []

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from aigc_bench.accelerators.base import Backend
+from aigc_bench.accelerators.base import Absence, Backend
 from aigc_bench.accelerators.cpu import CpuBackend
 from aigc_bench.core.records import Case, Stage, Warmup
 from aigc_bench.measure.clock import Clock
@@ -36,7 +36,7 @@ class DelayedDevice(Backend):
         self.launched.append(self.busy_until)
         self.ahead = max(self.ahead, sum(end > now for end in self.launched[-100:]))
 
-    def absence(self) -> str | None:
+    def absence(self) -> Absence | None:
         return None
 
     def num_devices(self) -> int:

@@ -231,6 +231,8 @@ def _found_words(found: FoundBatch) -> str:
 def _print_dry_run(planned: DryRun, *, budget_s: float | None, is_search: bool) -> None:
     from aigc_bench.core.units import clock
 
+    for problem in planned.problems:
+        say(message("nothing can be measured on {problem}", problem=problem), err=True)
     for case in planned.cases:
         say(message("{id}  x {num_trials}", id=case.id, num_trials=planned.num_trials))
     total = len(planned.cases) * planned.num_trials
