@@ -72,11 +72,6 @@ class Parts:
         return tuple(part for part in (self.text_encoder, self.denoiser, self.autoencoder) if part is not None)
 
 
-def freeze(module: Any, *, dtype: torch.dtype) -> Any:
-    """A part that is only executed: in eval mode, in the case's own dtype, without gradients."""
-    return module.eval().requires_grad_(False).to(dtype)
-
-
 class DenoisingWorkload(Workload):
     """A family whose models are a text encoder, a denoiser and an auto-encoder. Only the denoiser is trained."""
 

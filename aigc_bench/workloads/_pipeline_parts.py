@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
-from aigc_bench.workloads._denoising import Parts, freeze
+from aigc_bench.workloads._denoising import Parts
 from aigc_bench.workloads._text import prompt_tokens
 from aigc_bench.workloads.base import Setup
 
@@ -41,13 +41,11 @@ def pipeline_parts(
 
     readers, kind = config["text"]["readers"], config["kind"]
     denoisers = {**pipeline_images.DENOISERS, **pipeline_videos.DENOISERS}
-    text_encoder = freeze(setup.build(lambda: PipelineText(readers)), dtype=setup.dtype)
+    text_encoder = setup.build_frozen(lambda: PipelineText(readers))
     denoiser: Any = setup.build(lambda: denoisers[kind](config["denoiser"]))
     if is_checkpointed:
         denoiser.model.enable_gradient_checkpointing()
-    autoencoder = freeze(
-        setup.build(lambda: PipelineAutoencoder(config["vae_class"], config["vae"], layout=config["layout"])), dtype=setup.dtype
-    )
+    autoencoder = setup.build_frozen(lambda: PipelineAutoencoder(config["vae_class"], config["vae"], layout=config["layout"]))
     shape = latent_shape(config, size=size, num_frames=num_frames)
     return Parts(
         text_encoder=text_encoder,

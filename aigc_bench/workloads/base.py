@@ -86,13 +86,16 @@ class Setup:
 
         return torch.float32 if self.training else self.dtype
 
-    def build(self, make: Callable[[], torch.nn.Module]) -> torch.nn.Module:
-        """Make a module directly on the device, in train or eval mode; its parameters get their dtype when they are made."""
+    def build(self, make: Callable[[], torch.nn.Module], *, dtype: torch.dtype | None = None) -> torch.nn.Module:
+        """Make a module directly on the device, in train or eval mode; its parameters get their dtype when they are made.
+
+        ``dtype`` is the parameters' unless another is given, as for what is frozen in training.
+        """
         import torch
 
         # Made in their dtype, not converted: a bf16 model never exists in fp32.
         previous = torch.get_default_dtype()
-        torch.set_default_dtype(self.params_dtype)
+        torch.set_default_dtype(self.params_dtype if dtype is None else dtype)
         try:
             # Tensors are made where they stay: a large model built on the host and copied takes twice the memory.
             with self.device:
@@ -100,6 +103,12 @@ class Setup:
         finally:
             torch.set_default_dtype(previous)
         return module.to(self.device).train(self.training)
+
+    def build_frozen(self, make: Callable[[], torch.nn.Module], *, dtype: torch.dtype | None = None) -> torch.nn.Module:
+        """Make a part that is only executed: in eval mode, without gradients, in the case's own dtype unless another is given."""
+        chosen = self.dtype if dtype is None else dtype
+        # Of buffers that a module makes in fp32 by name (frequencies of positions) the dtype is the case's, too.
+        return self.build(make, dtype=chosen).eval().requires_grad_(False).to(chosen)
 
     def tokens(self, *shape: int, vocab_size: int, low: int = 0) -> torch.Tensor:
         """Seeded random token ids of ``shape`` on the device, int64, in ``[low, vocab_size)``."""

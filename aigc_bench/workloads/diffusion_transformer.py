@@ -16,7 +16,7 @@ from pydantic import Field
 
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case
-from aigc_bench.workloads._denoising import DenoisingWorkload, Guidance, NumSteps, Parts, freeze
+from aigc_bench.workloads._denoising import DenoisingWorkload, Guidance, NumSteps, Parts
 from aigc_bench.workloads._pipeline_parts import check_side, is_pipeline, pipeline_parts
 from aigc_bench.workloads._pipeline_table import IMAGES, adopt_pipeline
 from aigc_bench.workloads._pipelines import (
@@ -340,14 +340,14 @@ def _make(case: Case, setup: Setup, *, config: Mapping[str, Any], resolution: in
     from aigc_bench.nets.flow_matching import ContinuousProcess, shift_for
 
     text, kind = config["text"], config["kind"]
-    text_encoder = None if text is None else freeze(setup.build(lambda: text_encoders.make(text)), dtype=setup.dtype)
+    text_encoder = None if text is None else setup.build_frozen(lambda: text_encoders.make(text))
     # FLUX's text tokens have positions, all zero; the other networks take none.
     text_len = {"text_len": text["lengths"][-1][0]} if kind == "flux" else {}
     denoiser: Any = setup.build(lambda: net.DENOISERS[kind](config["denoiser"], **text_len))
     if case.gradient_checkpointing:
         denoiser.model.enable_gradient_checkpointing()
     is_packed = kind == "flux"
-    autoencoder = freeze(setup.build(lambda: net.ImageAutoencoder(config["vae"], is_packed=is_packed)), dtype=setup.dtype)
+    autoencoder = setup.build_frozen(lambda: net.ImageAutoencoder(config["vae"], is_packed=is_packed))
     side, channels = resolution // SCALE, config["vae"]["latent_channels"]
     # Patches of 2 x 2 latents.
     num_tokens = (side // 2) ** 2

@@ -127,7 +127,9 @@ class Gpt(Workload):
         from aigc_bench.nets.language import random_decoder
 
         preset = self.preset(case)
-        model = setup.build(lambda: random_decoder(preset.config, attention=case.attention, weights=preset.weights))
+        # Under adapters the model is frozen in the case's own dtype: in fp32 first, 8B would not fit on the card it is tuned on.
+        dtype = setup.dtype if case.mode == "train" and self.options(case).lora_rank else None
+        model = setup.build(lambda: random_decoder(preset.config, attention=case.attention, weights=preset.weights), dtype=dtype)
         return self._training(case, setup, model) if case.mode == "train" else self._inference(case, setup, model)
 
     def _inference(self, case: Case, setup: Setup, model: Any) -> Program:

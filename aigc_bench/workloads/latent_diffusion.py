@@ -16,7 +16,7 @@ from pydantic import Field
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case
-from aigc_bench.workloads._denoising import DenoisingWorkload, Guidance, NumSteps, Parts, freeze
+from aigc_bench.workloads._denoising import DenoisingWorkload, Guidance, NumSteps, Parts
 from aigc_bench.workloads._pipelines import CHATGLM, chatglm, check_key, check_scale, check_width, clip, network, pipeline_preset
 from aigc_bench.workloads._text import CLIP_BIG_G, CLIP_L
 from aigc_bench.workloads.base import Preset, Settings, Setup
@@ -238,14 +238,18 @@ def _make(case: Case, setup: Setup, *, config: Mapping[str, Any], options: Laten
     from aigc_bench.nets import latent_diffusion as net
     from aigc_bench.nets.lora import adapt
 
-    text_encoder = setup.build(lambda: net.TextEncoder(config["text_encoders"], attention=case.attention))
-    unet: Any = setup.build(lambda: net.UNet(config["unet"], attention=case.attention))
-    autoencoder = setup.build(lambda: net.Autoencoder(config["vae"], attention=case.attention))
+    overflows = config["vae"]["force_upcast"] and setup.dtype == torch.float16
+    text_encoder = setup.build_frozen(lambda: net.TextEncoder(config["text_encoders"], attention=case.attention))
+    unet: Any = setup.build(
+        lambda: net.UNet(config["unet"], attention=case.attention), dtype=setup.dtype if options.lora_rank else None
+    )
+    autoencoder = setup.build_frozen(
+        lambda: net.Autoencoder(config["vae"], attention=case.attention), dtype=torch.float32 if overflows else None
+    )
     if case.gradient_checkpointing:
         unet.model.enable_gradient_checkpointing()
     if options.lora_rank:
         adapt(unet, rank=options.lora_rank, dtype=setup.dtype, targets=LORA_TARGETS)
-    overflows = config["vae"]["force_upcast"] and setup.dtype == torch.float16
     resolution, side = options.resolution, options.resolution // SCALE
     first = config["text_encoders"][0]
     is_glm = first.get("model_type") == CHATGLM
@@ -258,9 +262,9 @@ def _make(case: Case, setup: Setup, *, config: Mapping[str, Any], options: Laten
 
     shape = (LATENT_CHANNELS, side, side)
     return Parts(
-        text_encoder=freeze(text_encoder, dtype=setup.dtype),
+        text_encoder=text_encoder,
         denoiser=unet,
-        autoencoder=freeze(autoencoder, dtype=torch.float32 if overflows else setup.dtype),
+        autoencoder=autoencoder,
         prompts=lambda batch: _prompts(setup, batch=batch, length=length, vocab_size=vocab_size),
         constants=lambda batch: (sizes(batch),) if is_size_conditioned else (),
         levels=lambda batch: setup.tokens(batch, vocab_size=net.NUM_TRAIN_TIMESTEPS),

@@ -16,7 +16,7 @@ from pydantic import Field
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case
-from aigc_bench.workloads._denoising import DenoisingWorkload, Guidance, NumSteps, Parts, freeze
+from aigc_bench.workloads._denoising import DenoisingWorkload, Guidance, NumSteps, Parts
 from aigc_bench.workloads._pipeline_parts import check_side, is_pipeline, pipeline_parts
 from aigc_bench.workloads._pipeline_table import VIDEOS, adopt_pipeline
 from aigc_bench.workloads._pipelines import check_key, check_width, clip, llama, network, pipeline_preset, prompt_lengths, t5
@@ -317,12 +317,12 @@ def _make(case: Case, setup: Setup, *, config: Mapping[str, Any], options: Video
     from aigc_bench.nets.flow_matching import ContinuousProcess
 
     text, kind = config["text"], config["kind"]
-    text_encoder = freeze(setup.build(lambda: text_encoders.make(text)), dtype=setup.dtype)
+    text_encoder = setup.build_frozen(lambda: text_encoders.make(text))
     second = {"second": config["denoiser_2"]} if "denoiser_2" in config else {}
     denoiser: Any = setup.build(lambda: net.DENOISERS[kind](config["denoiser"], **second))
     if case.gradient_checkpointing:
         denoiser.model.enable_gradient_checkpointing()
-    autoencoder = freeze(setup.build(lambda: net.VideoAutoencoder(kind, config["vae"])), dtype=setup.dtype)
+    autoencoder = setup.build_frozen(lambda: net.VideoAutoencoder(kind, config["vae"]))
     # The first frame stays by itself, the others shrink fourfold.
     frames = 1 + (options.num_frames - 1) // TIME_SCALE
     # [channels, frames, height, width] of the latents.

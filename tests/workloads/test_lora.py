@@ -1,7 +1,10 @@
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
+from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case
 from aigc_bench.nets.lora import Adapted, adapt
@@ -67,3 +70,31 @@ def test_adapters_save_states_and_gradients_of_the_weights():
 def test_adapters_are_a_setting_of_training():
     with pytest.raises(UsageError, match="lora_rank is a setting of training"):
         workload.validate(Case(workload="latent_diffusion", preset="tiny", mode="infer", settings={"lora_rank": 4}))
+
+
+class _LargestFp32(TorchDispatchMode):
+    """The elements of the largest fp32 tensor that any operator makes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.numel = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(result):
+            if isinstance(tensor, torch.Tensor) and tensor.dtype is torch.float32:
+                self.numel = max(self.numel, tensor.numel())
+        return result
+
+
+@pytest.mark.parametrize(
+    ("name", "preset"), [("gpt", "llama-3.2-1b"), ("latent_diffusion", "sd-1.5")], ids=["language", "diffusion"]
+)
+def test_a_frozen_model_never_exists_in_fp32(make_setup, name, preset):
+    case = Case(
+        workload=name, preset=preset, mode="train", precision="bf16", backend="cpu", settings={"lora_rank": 8}, batch_size=1
+    )
+    with _LargestFp32() as largest:
+        registry.load("workloads", name).build(case, make_setup(case, device="meta"))
+    # The widest adapter, and inputs; an embedding has tens of millions of weights.
+    assert largest.numel < 1_000_000

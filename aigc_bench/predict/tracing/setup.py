@@ -36,10 +36,10 @@ class TraceSetup(Setup):
     rules: DeviceRules
     recorder: Recorder
 
-    def build(self, make: Callable[[], torch.nn.Module]) -> torch.nn.Module:
+    def build(self, make: Callable[[], torch.nn.Module], *, dtype: torch.dtype | None = None) -> torch.nn.Module:
         """As the base, without drawing initial weights."""
         with self.rules.building():
-            return super().build(make)
+            return super().build(make, dtype=dtype)
 
     def tokens(self, *shape: int, vocab_size: int, low: int = 0) -> torch.Tensor:
         """Token ids of ``shape`` without values."""
