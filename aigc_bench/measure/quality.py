@@ -50,6 +50,8 @@ TIE_WIDTH = 4.0
 LEARNING_STEPS = 8
 LEARNING_S = 1.0
 """Longer than this the repeated batch is not trained on, after three steps."""
+MAX_SKIPPED = 24
+"""Steps that a gradient scaler may skip before the verdict: its scale begins at 2^16 and halves at each overflow."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,15 +222,35 @@ def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"[:300]
 
 
-def learns(program: Program, run: Callable[[], None], *, step_s: float, seed: int, ranks: Ranks, started: float) -> Quality:
-    """Repeat the program's first batch; every loss must stay finite and their sum fall. ``run`` does one step of batch 0."""
+def learns(
+    program: Program,
+    run: Callable[[], None],
+    *,
+    step_s: float,
+    seed: int,
+    ranks: Ranks,
+    started: float,
+    scaler: torch.amp.GradScaler | None = None,
+) -> Quality:
+    """Repeat the program's first batch; every loss must stay finite and their sum fall. ``run`` does one step of batch 0.
+
+    In fp16 the gradient ``scaler`` skips its first steps, until it has found a scale at which no gradient overflows: they change
+    no weight, and are repeated.
+    """
     # Fewer for slow steps, but at least three; all ranks must make the same number.
     num_steps = ranks.agree(max(3, min(LEARNING_STEPS, int(LEARNING_S / max(step_s, 1e-6)))))
     history: list[Mapping[str, float]] = []
-    for _ in range(num_steps):
+    num_skipped = 0
+    while len(history) < num_steps:
         # The same dropout masks and noise in every step, so that the loss falls by learning alone.
         torch.manual_seed(seed)
+        scale = None if scaler is None else scaler.get_scale()
         run()
+        if scaler is not None and scale is not None and ranks.agree(int(scaler.get_scale() < scale)):
+            num_skipped += 1
+            if num_skipped > MAX_SKIPPED:
+                return _never_stepped(time.perf_counter() - started)
+            continue
         history.append(losses(program))
     duration_s = time.perf_counter() - started
     names = tuple(history[0])
@@ -240,6 +262,11 @@ def learns(program: Program, run: Callable[[], None], *, step_s: float, seed: in
     note = message("{names} over {num_steps} steps on one batch", names=" + ".join(names), num_steps=num_steps)
     values = {"loss_first": first, "loss_last": last}
     return Quality(kind="training", passed=last < first, values=values, note=note, duration_s=duration_s)
+
+
+def _never_stepped(duration_s: float) -> Quality:
+    note = message("the gradient scaler skipped {num_skipped} steps: gradients overflow fp16 at any scale", num_skipped=MAX_SKIPPED)
+    return Quality(kind="training", passed=False, note=note, duration_s=duration_s)
 
 
 def losses(program: Program) -> dict[str, float]:

@@ -130,7 +130,7 @@ def _measure(request: TrialRequest, *, parts: _Parts, ranks: Ranks, emit: Emit, 
                 backend.release_memory()
         if request.is_judged and case.mode == "train":
             with _timed(ready, "quality_s"):
-                quality = _learns(model, own, case=case, backend=backend, ranks=ranks)
+                quality = _learns(model, own, case=case, backend=backend, ranks=ranks, scaler=setup.scaler)
         warmup = warm_up(program, work.stages, backend, rule=rule, ranks=ranks)
         backend.reset_peak_memory()  # not the peaks of compiling, tuning and counting
         _enter(emit, "measuring")
@@ -212,7 +212,9 @@ def _run_with_reference(window: _Window, backend: Backend) -> tuple[MeasuredWind
     return measured, ReferenceKernel(before_s=before_s, after_s=timed_kernel())
 
 
-def _learns(program: Program, work: Work, *, case: Case, backend: Backend, ranks: Ranks) -> Quality:
+def _learns(
+    program: Program, work: Work, *, case: Case, backend: Backend, ranks: Ranks, scaler: torch.amp.GradScaler | None
+) -> Quality:
     started = time.perf_counter()
 
     def run() -> None:
@@ -221,7 +223,7 @@ def _learns(program: Program, work: Work, *, case: Case, backend: Backend, ranks
 
     run()
     step_s = time.perf_counter() - started
-    return learns(program, run, step_s=step_s, seed=case.seed, ranks=ranks, started=started)
+    return learns(program, run, step_s=step_s, seed=case.seed, ranks=ranks, started=started, scaler=scaler)
 
 
 def judge(

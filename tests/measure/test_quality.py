@@ -19,6 +19,7 @@ from aigc_bench.measure.ranks import ALONE
 from aigc_bench.measure.tensors import floating, mapped, widen
 from aigc_bench.measure.trial import judge, make_setup
 from aigc_bench.measure.window import run_step
+from aigc_bench.workloads.base import Program
 from tests.extensions.fast_but_wrong import engine as wrong_engine
 from tests.measure.bench import Bench
 
@@ -193,12 +194,47 @@ def test_a_trial_that_has_little_time_left_is_not_kept_from_its_result() -> None
 
 
 def test_a_loss_that_is_not_finite_is_a_wrong_result() -> None:
-    from aigc_bench.workloads.base import Program
-
     program = Program(begin=lambda step: None, stages={}, modules=(), check=lambda: {"loss": float("nan")})
     assert learns(program, lambda: None, step_s=1.0, seed=0, ranks=ALONE, started=0.0).passed is False
     silent = Program(begin=lambda step: None, stages={}, modules=(), check=lambda: {"finite": True})
     assert learns(silent, lambda: None, step_s=1.0, seed=0, ranks=ALONE, started=0.0).passed is None
+
+
+class _Scaled:
+    """A line learned through a gradient scaler whose first scale overflows; ``is_broken`` leaves every gradient infinite."""
+
+    def __init__(self, *, is_broken: bool = False) -> None:
+        torch.manual_seed(0)
+        self.line = torch.nn.Linear(4, 1)
+        self.inputs, self.wanted = torch.randn(16, 4), torch.randn(16, 1)
+        self.optimizer = torch.optim.SGD(self.line.parameters(), lr=0.002)
+        # 2^127 times a gradient above 2 is infinite in fp32, as 2^16 times a small one is in fp16.
+        self.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**127)
+        self.loss, self.factor = 0.0, float("inf") if is_broken else 1.0
+
+    def step(self) -> None:
+        loss = 64 * (self.line(self.inputs) - self.wanted).square().mean()
+        self.loss = float(loss.detach())
+        self.scaler.scale(loss * self.factor).backward()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad()
+
+    def judged(self) -> Quality:
+        program = Program(begin=lambda step: None, stages={}, modules=(), check=lambda: {"loss": self.loss})
+        return learns(program, self.step, step_s=1.0, seed=0, ranks=ALONE, started=0.0, scaler=self.scaler)
+
+
+def test_steps_that_the_gradient_scaler_skips_are_not_counted_as_steps_that_learned_nothing() -> None:
+    scaled = _Scaled()
+    found = scaled.judged()
+    assert found.passed is True, found
+    assert scaled.scaler.get_scale() <= 2.0**124, "three steps at least were skipped"
+
+
+def test_a_loss_whose_gradients_always_overflow_is_a_wrong_result() -> None:
+    found = _Scaled(is_broken=True).judged()
+    assert found.passed is False and "skipped" in (found.note or "")
 
 
 def test_nested_tensors_are_copied_and_found() -> None:
