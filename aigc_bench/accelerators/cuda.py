@@ -19,6 +19,20 @@ Capability = tuple[int, int]
 VISIBLE = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
 """Variables that hide devices from CUDA's or ROCm's runtime."""
 
+OUT_OF_MEMORY_WORDS = (
+    "out of memory",
+    "outofmemory",  # hipErrorOutOfMemory
+    "cudaerrormemoryallocation",
+    "alloc_failed",  # of cuBLAS, cuSOLVER, cuSPARSE, cuFFT and cuDNN up to version 8
+    "allocation_failed",  # of cuDNN 9, on the host and on the device
+    "rocblas_status_memory_error",
+    "can't allocate memory",
+    "failed to cuda calloc",  # NCCL's buffers
+    # torch asks NVML about memory when an allocation has failed, and ends here where it may not.
+    "nvml_success == r internal assert failed",
+)
+"""How a device's or host's exhausted memory is worded by torch, the driver and its libraries, in lower case."""
+
 _SINCE: dict[str, tuple[Capability, str]] = {
     # precision: (first compute capability that computes in it, its name). CUDA C++ Programming Guide, "Arithmetic Instructions".
     "tf32": ((8, 0), "Ampere"),
@@ -178,13 +192,8 @@ class CudaBackend(Backend):
         if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
             return True
         # The libraries' failures to allocate their workspaces reach Python as plain RuntimeErrors.
-        words = (
-            "out of memory",
-            "CUBLAS_STATUS_ALLOC_FAILED",
-            "CUDNN_STATUS_ALLOC_FAILED",
-            "can't allocate memory",
-        )
-        return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
+        text = str(error).lower()
+        return isinstance(error, RuntimeError) and any(word in text for word in OUT_OF_MEMORY_WORDS)
 
     def software(self) -> dict[str, str | None]:
         """Platform (CUDA or ROCm) and the versions of its libraries in this torch."""

@@ -56,7 +56,8 @@ class Fp8Linear(torch.nn.Module):
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         # [..., in] to [rows, in] and [rows, 1].
-        rows, row_scale = quantized(inputs.reshape(-1, inputs.shape[-1]))
+        # A U-Net hands over images turned round, whose rows are strided; the kernel takes whole rows.
+        rows, row_scale = quantized(inputs.reshape(-1, inputs.shape[-1]).contiguous())
         # [rows, in] x [in, out]: the kernel wants the second operand column by column, and with a scale a row gives bf16 only.
         product = torch._scaled_mm(rows, self.values.t(), row_scale, self.scale, out_dtype=torch.bfloat16)
         product = product if self.bias is None else product + self.bias

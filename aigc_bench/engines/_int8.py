@@ -52,7 +52,8 @@ class DynamicInt8Linear(torch.nn.Module):
         self._least_rows = least_rows
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        rows = inputs.reshape(-1, inputs.shape[-1])
+        # A U-Net hands over images turned round, whose rows are strided.
+        rows = inputs.reshape(-1, inputs.shape[-1]).contiguous()
         num_rows = rows.shape[0]
         row_scale = rows.abs().amax(dim=1, keepdim=True).float().clamp_(min=1e-12).div_(127)
         integers = (rows / row_scale).round_().to(torch.int8)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from aigc_bench.core.messages import message
+from aigc_bench.core.messages import joined, message
 from aigc_bench.core.records import Case
 from aigc_bench.engines.base import Engine
 
@@ -34,7 +34,7 @@ class TorchCompile(Engine):
             return message(
                 "torch.compile needs the package triton to make kernels for {backend}; it is not installed", backend=case.backend
             )
-        return _device_reason(case)
+        return triton_compiler_reason(os.environ) or _device_reason(case)
 
     def prepare(self, module: torch.nn.Module, *, case: Case) -> torch.nn.Module:
         """The module, compiled at its first call."""
@@ -66,10 +66,30 @@ def compiler_reason(environ: Mapping[str, str], *, include: Path | None = None) 
             "torch.compile needs a C++ compiler for cpu; there is no {compiler} on the PATH (install g++ or set CXX)",
             compiler=compiler,
         )
+    return _header_reason(include, backend="cpu")
+
+
+def triton_compiler_reason(environ: Mapping[str, str], *, include: Path | None = None) -> str | None:
+    """Why Triton cannot build the C module that launches its kernels: it needs ``$CC``, gcc or clang, and Python's header."""
+    given = environ.get("CC")
+    names = ("gcc", "clang") if given is None else (given,)
+    if not any(shutil.which(name, path=environ.get("PATH")) for name in names):
+        return message(
+            "torch.compile needs a C compiler to launch Triton's kernels; there is no {names} on the PATH (install gcc or set CC)",
+            names=joined(message(" or "), names),
+        )
+    return _header_reason(include, backend="cuda")
+
+
+def _header_reason(include: Path | None, *, backend: str) -> str | None:
     header = (include or Path(sysconfig.get_paths()["include"])) / "Python.h"
-    if not header.exists():
-        return message("torch.compile needs Python's C header for cpu; there is no {name} (install python3-dev)", name=header.name)
-    return None
+    if header.exists():
+        return None
+    return message(
+        "torch.compile needs Python's C header for {backend}; there is no {name} (install python3-dev)",
+        backend=backend,
+        name=header.name,
+    )
 
 
 def compiler_name(environ: Mapping[str, str]) -> str:

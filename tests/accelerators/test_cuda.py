@@ -84,9 +84,26 @@ def test_cudnn_versions_are_written_as_released(version, name):
     assert dotted_cudnn(version) == name
 
 
-def test_out_of_memory_is_recognised_by_type_and_by_words():
+@pytest.mark.parametrize(
+    "words",
+    [
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate",
+        "CUDA driver error: out of memory",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+        "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+        'NVML_SUCCESS == r INTERNAL ASSERT FAILED at "CUDACachingAllocator.cpp":983, please report a bug to PyTorch.',
+        "HIP error: hipErrorOutOfMemory",
+        "NCCL error: unhandled cuda error. Last error: Failed to CUDA calloc 6291456 bytes",
+        "cusolver error: CUSOLVER_STATUS_ALLOC_FAILED, when calling `cusolverDnCreate(handle)`",
+    ],
+)
+def test_out_of_memory_is_recognised_by_the_words_of_each_library(words):
+    assert backend.is_out_of_memory(RuntimeError(words))
+
+
+def test_out_of_memory_is_recognised_by_type_and_other_errors_are_not():
     assert backend.is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"))
-    assert backend.is_out_of_memory(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"))
+    assert backend.is_out_of_memory(MemoryError())
     assert not backend.is_out_of_memory(RuntimeError("CUDA error: an illegal memory access was encountered"))
     assert not backend.is_out_of_memory(ValueError("out of memory"))
 

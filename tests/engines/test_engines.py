@@ -7,7 +7,7 @@ import torch
 
 from aigc_bench.core import registry
 from aigc_bench.core.records import Case
-from aigc_bench.engines.torch_compile import compiler_reason
+from aigc_bench.engines.torch_compile import compiler_reason, triton_compiler_reason
 from aigc_bench.engines.torch_compile import engine as torch_compile
 from aigc_bench.engines.torch_eager import engine as torch_eager
 
@@ -38,6 +38,19 @@ def test_without_pythons_header_the_reason_names_it(tmp_path: Path):
     assert "Python.h" in compiler_reason({"PATH": str(tmp_path)}, include=tmp_path)
     (tmp_path / "Python.h").touch()
     assert compiler_reason({"PATH": str(tmp_path)}, include=tmp_path) is None
+
+
+def test_triton_needs_a_c_compiler_and_pythons_header(tmp_path):
+    (tmp_path / "bin").mkdir()
+    compiler = tmp_path / "bin" / "clang"
+    environ = {"PATH": str(tmp_path / "bin")}
+    assert "no gcc or clang on the PATH" in (triton_compiler_reason(environ, include=tmp_path) or "")
+    compiler.write_text("")
+    compiler.chmod(0o755)
+    assert "Python.h" in (triton_compiler_reason(environ, include=tmp_path) or "")
+    (tmp_path / "Python.h").touch()
+    assert triton_compiler_reason(environ, include=tmp_path) is None
+    assert "no icx" in (triton_compiler_reason({**environ, "CC": "icx"}, include=tmp_path) or "")
 
 
 @pytest.mark.skipif(importlib.util.find_spec("triton") is not None, reason="triton is installed")

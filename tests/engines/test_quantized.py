@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -48,6 +50,15 @@ def test_int4_layers_take_any_number_of_outputs(num_outputs: int) -> None:
     assert error(made, torch.nn.functional.linear(inputs, weight)) < 0.15
     assert layer.packed.num_weights == weight.numel()
     assert layer.packed.numel() * layer.packed.element_size() < weight.numel()
+
+
+@pytest.mark.parametrize("make", [_fp8.Fp8Linear, _int8.DynamicInt8Linear], ids=["fp8", "int8"])
+def test_strided_inputs_of_a_unet_are_multiplied(make: Callable[..., torch.nn.Module]) -> None:
+    """On ``meta``, whose rules are those of the CUDA kernels: images as rows of pixels, their channels last."""
+    layer = make(torch.randn(64, 32).bfloat16(), None).to("meta")
+    pixels = torch.empty(1, 32, 16, 16, dtype=torch.bfloat16, device="meta").permute(0, 2, 3, 1).reshape(1, 256, 32)
+    assert not pixels.is_contiguous()
+    assert layer(pixels).shape == (1, 256, 64)
 
 
 def test_shapes_that_a_kernel_does_not_take_are_left_alone() -> None:
