@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from aigc_bench.core.child_python import SAFE_PATH, python
 from aigc_bench.core.messages import message
-from aigc_bench.core.records import TrialResult
+from aigc_bench.core.records import Quality, TrialResult
 from aigc_bench.core.system_errors import folder_for_children
 from aigc_bench.measure.protocol import TrialRequest, decode, encode
 from aigc_bench.measure.threads import binding_environment
@@ -40,6 +40,8 @@ WORKER_ENVIRONMENT = {
     **SAFE_PATH,
 }
 LAST_WORDS_S = 10.0
+GATE_S = 120.0
+"""The least time for the check of a measured trial's results; it has half of the case's ``timeout_s`` where that is more."""
 IMPORT_LIMIT_S = 300.0
 
 OnStage = Callable[[str], None]
@@ -131,6 +133,7 @@ class Launcher:
         self._server: _Child | None = None
         self._worker: _Child | None = None
         self._trial_pid: int | None = None
+        self._measured: TrialResult | None = None
 
     def prepare(self) -> None:
         """Start the fork server, if any trial will need it, and wait until it has imported everything."""
@@ -145,11 +148,13 @@ class Launcher:
         until = time.monotonic() + request.case.timeout_s
         child = self._fork_server() if is_forked else self._spawn()
         self._trial_pid = None if is_forked else child.process.pid
+        self._measured = None
+        gate_s = max(GATE_S, request.case.timeout_s / 2)
         try:
             child.say(request.model_dump_json().encode() + b"\n")
-            outcome = self._listen(child, until=until, on_started=on_started, on_stage=on_stage, is_forked=is_forked)
+            outcome = self._listen(child, until=until, gate_s=gate_s, on_started=on_started, on_stage=on_stage, is_forked=is_forked)
         except EOFError:
-            outcome = Outcome(kind="died", exit_code=self._lost(is_forked=is_forked), pid=self._trial_pid)
+            outcome = self._died(self._lost(is_forked=is_forked))
         finally:
             if not is_forked and self._worker is not None:
                 self._worker.end()
@@ -165,34 +170,48 @@ class Launcher:
                 child.end()
         self._worker = self._server = None
 
-    def _listen(self, child: _Child, *, until: float, on_started: OnStarted, on_stage: OnStage, is_forked: bool) -> Outcome:
+    def _listen(
+        self, child: _Child, *, until: float, gate_s: float, on_started: OnStarted, on_stage: OnStage, is_forked: bool
+    ) -> Outcome:
         result: TrialResult | None = None
         while True:
-            message = child.hear(until=until)
-            if message is None:
-                return self._timed_out(result, is_forked=is_forked)
-            if message["event"] == "forked":
-                self._trial_pid = int(message["pid"])
-            elif message["event"] == "started":
-                self._trial_pid = int(message["pid"])
+            event = child.hear(until=until)
+            if event is None:
+                return self._timed_out(result, gate_s=gate_s, is_forked=is_forked)
+            if event["event"] == "forked":
+                self._trial_pid = int(event["pid"])
+            elif event["event"] == "started":
+                self._trial_pid = int(event["pid"])
                 on_started(self._trial_pid)
-            elif message["event"] == "stage":
-                on_stage(str(message["stage"]))
-            elif message["event"] == "result":
-                result = TrialResult.model_validate(message["trial"])
+            elif event["event"] == "stage":
+                on_stage(str(event["stage"]))
+            elif event["event"] == "measured":
+                self._measured = TrialResult.model_validate(event["trial"])
+                until = time.monotonic() + gate_s
+            elif event["event"] == "result":
+                result = TrialResult.model_validate(event["trial"])
                 # The trial is done: from here on only the worker's exit is waited for, not the rest of its timeout.
                 until = time.monotonic() + LAST_WORDS_S
                 # A spawned worker just ends after its result; of a forked one the server reports the exit.
                 if not is_forked:
                     return Outcome(kind="result", trial=result, pid=self._trial_pid)
-            elif message["event"] == "exit":
+            elif event["event"] == "exit":
                 if result is None:
-                    return Outcome(kind="died", exit_code=int(message["code"]), pid=self._trial_pid)
-                return Outcome(kind="result", trial=result, exit_code=int(message["code"]), pid=self._trial_pid)
+                    return self._died(int(event["code"]))
+                return Outcome(kind="result", trial=result, exit_code=int(event["code"]), pid=self._trial_pid)
 
-    def _timed_out(self, result: TrialResult | None, *, is_forked: bool) -> Outcome:
+    def _died(self, exit_code: int | None) -> Outcome:
+        """How a trial ended whose process died: without a result, or with what it had measured before its results were checked."""
+        if self._measured is None:
+            return Outcome(kind="died", exit_code=exit_code, pid=self._trial_pid)
+        why = message("the process that checked the results ended with {signal}", signal=signal_name(exit_code))
+        return Outcome(kind="result", trial=_unchecked(self._measured, why), exit_code=exit_code, pid=self._trial_pid)
+
+    def _timed_out(self, result: TrialResult | None, *, gate_s: float, is_forked: bool) -> Outcome:
         """Kill a trial that is past its time or does not exit after its result; a fork server confirms its end or is killed too."""
         self._kill_trial()
+        if result is None and self._measured is not None:
+            result = _unchecked(self._measured, message("the check of the results took more than {gate_s:.0f} s", gate_s=gate_s))
         outcome = Outcome(kind="timeout" if result is None else "result", trial=result, pid=self._trial_pid)
         if is_forked and self._server is not None and not _hears_exit(self._server):
             self._lost(is_forked=True)
@@ -223,6 +242,11 @@ class Launcher:
             # Gone already, or its number belongs to another user's process by now.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(self._trial_pid, signal.SIGKILL)
+
+
+def _unchecked(measured: TrialResult, why: str) -> TrialResult:
+    """The measured trial with the reason why its results could not be checked."""
+    return measured.model_copy(update={"quality": Quality(kind="reference", passed=None, note=why)})
 
 
 def _hears_exit(server: _Child) -> bool:

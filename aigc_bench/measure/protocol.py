@@ -2,6 +2,7 @@
 
 {"event": "started", "pid": 4711}          a trial's process lives; its pid may be watched and killed
 {"event": "stage", "stage": "warm-up"}     what it is doing
+{"event": "measured", "trial": {...}}      the trial's measurement, before its results are checked: nothing that follows loses it
 {"event": "result", "trial": {...}}        the finished trial
 {"event": "exit", "code": -9}              the process has ended (sent by the fork server; a spawned worker just ends)
 """
@@ -60,6 +61,11 @@ def decode(line: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return message if isinstance(message, dict) and "event" in message else None
+
+
+def measured_event(trial: TrialResult) -> dict[str, Any]:
+    """The event that carries a measured trial whose results are still to be checked."""
+    return {"event": "measured", "trial": trial.model_dump(mode="json")}
 
 
 def result_event(trial: TrialResult) -> dict[str, Any]:

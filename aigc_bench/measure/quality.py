@@ -1,8 +1,9 @@
 """The quality gate: whether a case computes what it should, so that a fast but wrong kernel is detected.
 
 *Inference*: the inputs and outputs of each executed module are caught in one step after the window, for the first repeats of each
-stage. The same modules are then built again from the same seed, cast to fp32 and given the same inputs, with attention by plain
-matrix products and without TF32: that is the reference. An eager fp32 module is its own reference, computed by other kernels.
+stage. The same modules are then built again from the same seed, cast to fp32 and given the same inputs, without TF32 and with
+attention by the memory-efficient kernel, or by plain matrix products where there is none (a CPU): that is the reference. An eager
+fp32 module is its own reference, computed by other kernels.
 The error is ``|output - reference| / |reference|`` (2-norms), and a module that returned noise, zeros or stale values has one of
 about 1. What a precision or an engine's number format may add is far below (``ALLOWED_ERROR``, ``Engine.added_error``).
 
@@ -200,12 +201,15 @@ def _widened(tensor: torch.Tensor) -> torch.Tensor:
 
 @contextlib.contextmanager
 def exact_kernels() -> Iterator[None]:
-    """Attention by plain products, fp32 without TF32."""
+    """Attention by kernels other than the fast ones, fp32 without TF32.
+
+    Plain products hold a score for each pair of tokens: 32,000 tokens of a video with 24 heads take 98 GB in fp32.
+    """
     matmul, convolution = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
     torch.set_float32_matmul_precision("highest")
     torch.backends.cudnn.allow_tf32 = False
     try:
-        with sdpa_kernel(SDPBackend.MATH):
+        with sdpa_kernel([SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]):
             yield
     finally:
         torch.set_float32_matmul_precision(matmul)

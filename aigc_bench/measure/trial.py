@@ -7,7 +7,9 @@ import gc
 import os
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from aigc_bench.engines.base import CannotExecute, Engine
 from aigc_bench.measure.clock import Clock
 from aigc_bench.measure.data_pipeline import DataPipeline
 from aigc_bench.measure.flops import count_flops
-from aigc_bench.measure.protocol import Emit, TrialRequest, TrialStage, result_event
+from aigc_bench.measure.protocol import Emit, TrialRequest, TrialStage, measured_event, result_event
 from aigc_bench.measure.quality import ALLOWED_ERROR, Prepared, compare, could_not, learns, watch
 from aigc_bench.measure.ranks import ALONE, Ranks, gather
 from aigc_bench.measure.reference import timed_kernel
@@ -35,12 +37,18 @@ from aigc_bench.workloads.base import Program, Setup, Workload
 # tf32 is stored as fp32: the backend's switches alone make it tf32.
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 DETAIL_LINES = 30
+QualityCheck = Callable[[], Quality | None]
+"""Judges a measured trial's results; ``None`` where there is nothing to judge."""
 
 
 def run_trial(request: TrialRequest, emit: Emit, *, import_s: float = 0.0) -> None:
-    """Run the trial and emit its result; nothing is raised but ``KeyboardInterrupt`` and ``SystemExit``."""
+    """Run the trial and emit its result; nothing is raised but ``KeyboardInterrupt`` and ``SystemExit``.
+
+    What was measured is emitted before the results are checked: a check that dies or hangs does not lose it.
+    """
     started_s = request.clock.now_s()
     backend: Backend | None = None
+    check: QualityCheck | None = None
     try:
         parts = _Parts.of(request)
         backend = parts.backend
@@ -49,7 +57,8 @@ def run_trial(request: TrialRequest, emit: Emit, *, import_s: float = 0.0) -> No
             fields: dict[str, Any] = {"status": "unsupported", "error": Failure(kind="unsupported", message=reason)}
         else:
             with gather(request, rank=0) as ranks:
-                fields = {"status": "ok", **_measure(request, parts=parts, ranks=ranks, emit=emit, import_s=import_s)}
+                measured, check = _measure(request, parts=parts, ranks=ranks, emit=emit, import_s=import_s)
+            fields = {"status": "ok", **measured}
     except Exception as error:
         fields = _failed(error, backend=backend)
     finished = TrialResult(
@@ -61,6 +70,9 @@ def run_trial(request: TrialRequest, emit: Emit, *, import_s: float = 0.0) -> No
         pid=os.getpid(),
         **fields,
     )
+    if check is not None:
+        emit(measured_event(finished))
+        finished = finished.model_copy(update={"quality": check(), "finished_s": request.clock.now_s()})
     emit(result_event(finished))
 
 
@@ -101,8 +113,9 @@ class _Parts:
         )
 
 
-def _measure(request: TrialRequest, *, parts: _Parts, ranks: Ranks, emit: Emit, import_s: float) -> dict[str, Any]:
-    started = time.perf_counter()
+def _measure(
+    request: TrialRequest, *, parts: _Parts, ranks: Ranks, emit: Emit, import_s: float
+) -> tuple[dict[str, Any], QualityCheck | None]:
     case, rule, backend = request.case, request.rule, parts.backend
     _enter(emit, "building")
     ready: dict[str, float] = {"import_s": import_s}
@@ -153,14 +166,21 @@ def _measure(request: TrialRequest, *, parts: _Parts, ranks: Ranks, emit: Emit, 
         "check": dict(program.check()),
         "environment": _environment(is_bound=is_bound),
     }
-    if request.is_judged and case.mode == "infer" and ranks.rank == 0:
-        box = [model]  # the last reference: `judge` empties it, to make room for the fp32 twin
-        del model, program, data, window
-        quality = judge(
-            case, box, workload=parts.workload, engine=parts.engine, backend=backend, prepared=prepared, device=device,
-            seconds_spent=time.perf_counter() - started,
-        )  # fmt: skip
-    return {**fields, "quality": quality}
+    fields["quality"] = quality
+    if not (request.is_judged and case.mode == "infer" and ranks.rank == 0):
+        return fields, None
+    # The last reference to the program: `judge` empties the box, to make room for the fp32 twin.
+    box = [model]
+    return fields, partial(
+        judge,
+        case,
+        box,
+        workload=parts.workload,
+        engine=parts.engine,
+        backend=backend,
+        prepared=prepared,
+        device=device,
+    )
 
 
 def _data_pipeline(
@@ -235,7 +255,6 @@ def judge(
     backend: Backend,
     prepared: Prepared,
     device: torch.device,
-    seconds_spent: float = 0.0,
 ) -> Quality | None:
     """Judge an inference case by its reference. ``program`` is emptied where the reference is built anew, to make room for it.
 
@@ -244,10 +263,6 @@ def judge(
     if not prepared.built:
         return None
     started = time.perf_counter()
-    # A check that runs into the timeout would cost the whole trial.
-    if seconds_spent > case.timeout_s / 2:
-        note = message("the trial had taken more than half of the case's timeout_s, and the check would have taken as long")
-        return Quality(kind="reference", passed=None, note=note)
     # The same weights, run by other kernels; there is no need for a second copy.
     is_own_reference = case.precision in ("fp32", "tf32") and case.engine == "torch-eager"
     # Added, not in quadrature: both may err in one direction.

@@ -1,14 +1,19 @@
 """A third party's workload that fails in every way a model can: by its preset."""
 
+from __future__ import annotations
+
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from aigc_bench.core.records import Case, Stage
 from aigc_bench.workloads.base import Preset, Program, Setup, Workload
+
+if TYPE_CHECKING:
+    import torch
 
 
 def _raise(step: int) -> None:
@@ -41,25 +46,55 @@ def _balloon(step: int) -> None:
     held[:: 4 << 10] = b"x" * len(held[:: 4 << 10])
 
 
+def _checked(action: Callable[[int], None]) -> Callable[[torch.nn.Module], None]:
+    """Misbehave only while the results are checked, whose hooks the module then carries."""
+
+    def act(module: torch.nn.Module) -> None:
+        if module._forward_pre_hooks:
+            action(0)
+
+    return act
+
+
 ACTIONS = {"raise": _raise, "exhaust": _exhaust, "hang": _hang, "die": _die, "die-once": _die_once, "balloon": _balloon}
 
 
+IN_CHECK = {"die-in-check": _die, "hang-in-check": _hang}
+
+
 class Misbehaving(Workload):
-    """Does what its preset says at the first step."""
+    """Does what its preset says: at the first step, or when its results are checked."""
 
     title = "Misbehaviour"
     item = "item"
-    presets: ClassVar[Mapping[str, Preset]] = {name: Preset(title=name, source="this file", config={}) for name in ACTIONS}
+    presets: ClassVar[Mapping[str, Preset]] = {
+        name: Preset(title=name, source="this file", config={}) for name in (*ACTIONS, *IN_CHECK)
+    }
 
     def stages(self, case: Case) -> tuple[Stage, ...]:
         return (Stage(name="act", items=1),)
 
     def build(self, case: Case, setup: Setup) -> Program:
+        if case.preset in IN_CHECK:
+            return self._checked(setup, _checked(IN_CHECK[case.preset]))
+
         def act(repeat: int) -> None:
             ACTIONS[case.preset](repeat)
             time.sleep(0.01)
 
         return Program(begin=lambda step: None, stages={"act": act}, modules=())
+
+    def _checked(self, setup: Setup, act: Callable[[torch.nn.Module], None]) -> Program:
+        import torch
+
+        class Line(torch.nn.Linear):
+            def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+                act(self)
+                return super().forward(inputs)
+
+        line = setup.prepare(setup.build(lambda: Line(4, 4)))
+        inputs = torch.ones(1, 4)
+        return Program(begin=lambda step: None, stages={"act": lambda repeat: line(inputs)}, modules=(line,))
 
 
 workload = Misbehaving()

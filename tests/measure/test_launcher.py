@@ -71,6 +71,24 @@ def test_exhausted_memory_is_a_result_of_its_own(launcher: Launcher) -> None:
 
 
 @pytest.mark.parametrize("is_forked", [True, False])
+def test_a_measurement_outlives_a_check_that_dies(launcher: Launcher, is_forked: bool) -> None:
+    outcome = run(launcher, preset="die-in-check", is_forked=is_forked)
+    assert outcome.kind == "result"
+    assert outcome.trial is not None and outcome.trial.status == "ok" and outcome.trial.window is not None
+    quality = outcome.trial.quality
+    assert quality is not None and quality.passed is None and "SIGKILL" in quality.note
+
+
+def test_a_check_that_hangs_has_a_time_of_its_own_and_loses_nothing(launcher: Launcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aigc_bench.measure.launcher.GATE_S", 1.0)
+    outcome = run(launcher, preset="hang-in-check", timeout_s=2)
+    assert outcome.trial is not None and outcome.trial.window is not None
+    quality = outcome.trial.quality
+    assert quality is not None and quality.passed is None and "more than 1 s" in quality.note
+    assert outcome.pid is not None and not is_alive(outcome.pid)
+
+
+@pytest.mark.parametrize("is_forked", [True, False])
 def test_a_trial_past_its_time_is_killed_and_leaves_no_process(launcher: Launcher, is_forked: bool) -> None:
     outcome = run(launcher, preset="hang", timeout_s=6 if not is_forked else 2, is_forked=is_forked)
     assert outcome.kind == "timeout"

@@ -175,24 +175,6 @@ def test_a_program_that_runs_no_module_is_not_judged() -> None:
     assert none is None
 
 
-def test_a_trial_that_has_little_time_left_is_not_kept_from_its_result() -> None:
-    workload = registry.load("workloads", "vae")
-    case = Case(workload="vae", preset="mlp-784-400-20", mode="infer", timeout_s=10.0)
-    prepared = Prepared(built=[torch.nn.Identity()], executed=[torch.nn.Identity()])
-    found = judge(
-        case,
-        [],
-        workload=workload,
-        engine=wrong_engine,
-        backend=CPU,
-        prepared=prepared,
-        device=torch.device("cpu"),
-        seconds_spent=6.0,
-    )
-    assert found is not None and found.passed is None
-    assert "timeout_s" in found.note
-
-
 def test_a_loss_that_is_not_finite_is_a_wrong_result() -> None:
     program = Program(begin=lambda step: None, stages={}, modules=(), check=lambda: {"loss": float("nan")})
     assert learns(program, lambda: None, step_s=1.0, seed=0, ranks=ALONE, started=0.0).passed is False
