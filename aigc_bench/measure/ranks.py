@@ -10,27 +10,30 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
 
 import torch
 from torch import distributed
 
-from aigc_bench.core.child_python import python
 from aigc_bench.core.records import Case
-from aigc_bench.measure.protocol import TrialRequest
+from aigc_bench.measure.followers import Followers, OnLost, RankLost
+from aigc_bench.measure.protocol import Emit, TrialRequest
 
 JOIN_TIMEOUT = timedelta(minutes=10)
-PARTING_S = 10.0
 
 
 class Ranks:
     """The processes of one trial, seen from one of them."""
 
-    def __init__(self, *, rank: int, size: int) -> None:
+    def __init__(self, *, rank: int, size: int, followers: Followers | None = None) -> None:
         self.rank = rank
         self.size = size
+        self._followers = followers
+
+    def through(self, emit: Emit) -> Emit:
+        """The sender of this rank's events; of rank 0 it also notes the stages that its followers are held against."""
+        return emit if self._followers is None else self._followers.through(emit)
 
     def agree(self, value: int) -> int:
         """Return rank 0's value in every rank; a single rank returns its own."""
@@ -52,42 +55,44 @@ class Ranks:
 ALONE = Ranks(rank=0, size=1)
 
 
+def _stop(lost: RankLost) -> None:
+    """End the process whose ranks are lost, where nobody has said what to do."""
+    os._exit(1)
+
+
 @contextlib.contextmanager
-def gather(request: TrialRequest, *, rank: int, port: int | None = None) -> Iterator[Ranks]:
-    """Join the trial's other ranks (rank 0 starts them), and part from them at the end.
+def gather(request: TrialRequest, *, rank: int, port: int | None = None, on_lost: OnLost = _stop) -> Iterator[Ranks]:
+    """Join the trial's other ranks (rank 0 starts and watches them), and part from them at the end.
 
     All leave the group together, while all live: a group that has lost a member may hang on its way out. After an error no rank
-    waits for another, and the others are killed.
+    waits for another, and the others are killed. Raises ``RankLost`` where rank 0's error is the echo of another rank's; where
+    rank 0 hears nothing, since it waits in a collective, ``on_lost`` is called in a thread.
     """
     case = request.case
     if case.devices == 1:
         yield ALONE
         return
     chosen_port = _free_port() if port is None else port
-    others = [_start(request, rank=other, port=chosen_port) for other in range(1, case.devices)] if rank == 0 else []
+    followers = Followers(request, port=chosen_port, on_lost=on_lost) if rank == 0 else None
     try:
         _join(case, rank=rank, port=chosen_port)
-        yield Ranks(rank=rank, size=case.devices)
+        yield Ranks(rank=rank, size=case.devices, followers=followers)
         # No rank leaves while another still talks to it.
         distributed.barrier(group=_host_group())
+        if followers is not None:
+            followers.part_soon()
         distributed.destroy_process_group()
-        for process in others:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=PARTING_S)
+        if followers is not None:
+            followers.part()
+    except RuntimeError as error:
+        # What torch raises of a lost connection; exhausted memory is this rank's own.
+        cause = None if followers is None or isinstance(error, torch.OutOfMemoryError) else followers.cause()
+        if cause is None:
+            raise
+        raise cause from error
     finally:
-        for process in others:
-            process.kill()
-            process.wait()
-
-
-def _start(request: TrialRequest, *, rank: int, port: int) -> subprocess.Popen[bytes]:
-    words = python("-m", "aigc_bench.measure.follower", str(os.getpid()), str(rank), str(port))
-    # Nothing but rank 0 may write to the real stdout, which carries the events.
-    process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=2)  # 2: our stderr, the run's log
-    assert process.stdin is not None, "the process was started with a pipe"
-    process.stdin.write(request.model_dump_json().encode() + b"\n")
-    process.stdin.close()
-    return process
+        if followers is not None:
+            followers.kill()
 
 
 def _join(case: Case, *, rank: int, port: int) -> None:

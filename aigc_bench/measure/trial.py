@@ -7,7 +7,7 @@ import gc
 import os
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from aigc_bench.engines.base import CannotExecute, Engine
 from aigc_bench.measure.clock import Clock
 from aigc_bench.measure.data_pipeline import DataPipeline
 from aigc_bench.measure.flops import count_flops
+from aigc_bench.measure.followers import RankLost
 from aigc_bench.measure.protocol import Emit, TrialRequest, TrialStage, measured_event, result_event
 from aigc_bench.measure.quality import ALLOWED_ERROR, Prepared, compare, could_not, learns, watch
 from aigc_bench.measure.ranks import ALONE, Ranks, gather
@@ -49,6 +50,23 @@ def run_trial(request: TrialRequest, emit: Emit, *, import_s: float = 0.0) -> No
     started_s = request.clock.now_s()
     backend: Backend | None = None
     check: QualityCheck | None = None
+
+    def finished(fields: Mapping[str, Any]) -> TrialResult:
+        return TrialResult(
+            case=request.case.id,
+            trial=request.trial,
+            attempt=request.attempt,
+            started_s=started_s,
+            finished_s=request.clock.now_s(),
+            pid=os.getpid(),
+            **fields,
+        )
+
+    def end_without(lost: RankLost) -> None:
+        # The main thread waits in a collective, from which no exception reaches it.
+        emit(result_event(finished(_failed(lost, backend=None))))
+        os._exit(0)
+
     try:
         parts = _Parts.of(request)
         backend = parts.backend
@@ -56,24 +74,16 @@ def run_trial(request: TrialRequest, emit: Emit, *, import_s: float = 0.0) -> No
         if reason is not None:
             fields: dict[str, Any] = {"status": "unsupported", "error": Failure(kind="unsupported", message=reason)}
         else:
-            with gather(request, rank=0) as ranks:
-                measured, check = _measure(request, parts=parts, ranks=ranks, emit=emit, import_s=import_s)
+            with gather(request, rank=0, on_lost=end_without) as ranks:
+                measured, check = _measure(request, parts=parts, ranks=ranks, emit=ranks.through(emit), import_s=import_s)
             fields = {"status": "ok", **measured}
     except Exception as error:
         fields = _failed(error, backend=backend)
-    finished = TrialResult(
-        case=request.case.id,
-        trial=request.trial,
-        attempt=request.attempt,
-        started_s=started_s,
-        finished_s=request.clock.now_s(),
-        pid=os.getpid(),
-        **fields,
-    )
-    if check is not None:
-        emit(measured_event(finished))
-        finished = finished.model_copy(update={"quality": check(), "finished_s": request.clock.now_s()})
-    emit(result_event(finished))
+    trial = finished(fields)
+    if check is not None and trial.status == "ok":
+        emit(measured_event(trial))
+        trial = trial.model_copy(update={"quality": check(), "finished_s": request.clock.now_s()})
+    emit(result_event(trial))
 
 
 def unsupported(case: Case, *, workload: Workload, engine: Engine, backend: Backend) -> str | None:
@@ -87,11 +97,20 @@ def unsupported(case: Case, *, workload: Workload, engine: Engine, backend: Back
     return backend.unsupported(case) or engine.unsupported(case) or workload.unsupported(case)
 
 
-def follow(request: TrialRequest, *, rank: int, port: int) -> None:
-    """Run the trial as one of the ranks that do not report; an error ends the process and is found in its log."""
-    parts = _Parts.of(request)
-    with gather(request, rank=rank, port=port) as ranks:
-        _measure(request, parts=parts, ranks=ranks, emit=lambda message: None, import_s=0.0)
+def follow(request: TrialRequest, emit: Emit, *, rank: int, port: int) -> int:
+    """Run the trial as one of the ranks besides 0; returns the exit code, 1 after a failure that was emitted."""
+    backend: Backend | None = None
+    try:
+        parts = _Parts.of(request)
+        backend = parts.backend
+        with gather(request, rank=rank, port=port) as ranks:
+            _measure(request, parts=parts, ranks=ranks, emit=emit, import_s=0.0)
+    except Exception as error:
+        traceback.print_exc()
+        failed = _failed(error, backend=backend)
+        emit({"event": "failed", "status": failed["status"], "error": failed["error"].model_dump(mode="json")})
+        return 1
+    return 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -375,6 +394,8 @@ def _environment(*, is_bound: bool) -> dict[str, str | int | None]:
 
 def _failed(error: Exception, *, backend: Backend | None) -> dict[str, Any]:
     """Return status and message of a trial that raised: one line for a user's mistake, else the last lines of the traceback."""
+    if isinstance(error, RankLost):
+        return {"status": error.status, "error": error.failure}
     if isinstance(error, CannotExecute):
         return {"status": "unsupported", "error": Failure(kind="unsupported", message=str(error))}
     if isinstance(error, AigcBenchError):

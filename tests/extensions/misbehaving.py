@@ -59,6 +59,7 @@ def _checked(action: Callable[[int], None]) -> Callable[[torch.nn.Module], None]
 ACTIONS = {"raise": _raise, "exhaust": _exhaust, "hang": _hang, "die": _die, "die-once": _die_once, "balloon": _balloon}
 
 
+BY_RANK = {"rank-1-dies": _die, "rank-1-exhausts": _exhaust, "rank-1-hangs": _hang}
 IN_CHECK = {"die-in-check": _die, "hang-in-check": _hang}
 
 
@@ -68,18 +69,23 @@ class Misbehaving(Workload):
     title = "Misbehaviour"
     item = "item"
     presets: ClassVar[Mapping[str, Preset]] = {
-        name: Preset(title=name, source="this file", config={}) for name in (*ACTIONS, *IN_CHECK)
+        name: Preset(title=name, source="this file", config={}) for name in (*ACTIONS, *IN_CHECK, *BY_RANK)
     }
 
     def stages(self, case: Case) -> tuple[Stage, ...]:
         return (Stage(name="act", items=1),)
 
     def build(self, case: Case, setup: Setup) -> Program:
+        from torch import distributed
+
         if case.preset in IN_CHECK:
             return self._checked(setup, _checked(IN_CHECK[case.preset]))
 
+        if case.preset in BY_RANK and distributed.get_rank() == 1:
+            BY_RANK[case.preset](0)
+
         def act(repeat: int) -> None:
-            ACTIONS[case.preset](repeat)
+            ACTIONS.get(case.preset, lambda repeat: None)(repeat)
             time.sleep(0.01)
 
         return Program(begin=lambda step: None, stages={"act": act}, modules=())

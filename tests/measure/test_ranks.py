@@ -54,3 +54,28 @@ def test_more_devices_than_there_are_is_unsupported_with_the_reason(launcher: La
 def test_a_failing_rank_does_not_hang_the_trial(launcher: Launcher) -> None:
     case = Case(workload="misbehaving", preset="raise", mode="infer", backend="cpu_pair", devices=2, timeout_s=300)
     assert run(launcher, case).status == "error"
+
+
+@pytest.mark.parametrize(
+    ("preset", "status", "phrase"),
+    [
+        ("rank-1-dies", "error", "rank 1 ended with signal 9 while 'building'"),
+        ("rank-1-exhausts", "oom", "rank 1: "),
+    ],
+)
+def test_a_rank_that_fails_ends_the_trial_with_its_own_status_and_reason(
+    launcher: Launcher, preset: str, status: str, phrase: str
+) -> None:
+    """Nothing would end it otherwise before the case's timeout: rank 0 waits for the other in a collective."""
+    trial = run(launcher, Case(workload="misbehaving", preset=preset, mode="infer", backend="cpu_pair", devices=2, timeout_s=600))
+    assert trial.status == status
+    assert trial.error is not None and phrase in trial.error.message
+    assert trial.finished_s - trial.started_s < 300, "well before the timeout"
+
+
+def test_a_rank_that_does_not_follow_is_named_with_the_stage_it_is_in(launcher: Launcher) -> None:
+    case = Case(workload="misbehaving", preset="rank-1-hangs", mode="infer", backend="cpu_pair", devices=2, timeout_s=600)
+    trial = run(launcher, case)
+    assert trial.status == "timeout"
+    assert trial.error is not None and "rank 1 does not follow: still 'building'" in trial.error.message
+    assert trial.finished_s - trial.started_s < 400
