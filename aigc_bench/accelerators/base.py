@@ -35,6 +35,10 @@ class Backend(ABC):
     def num_devices(self) -> int:
         """How many devices torch sees."""
 
+    def visible_ids(self) -> tuple[str, ...]:
+        """UUIDs of every device that torch sees, as far as they are known."""
+        return ()
+
     def defects(self) -> tuple[str, ...]:
         """Why devices that torch sees cannot be used, such as a torch without kernels for them; one line each."""
         return ()

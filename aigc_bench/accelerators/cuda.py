@@ -132,9 +132,16 @@ class CudaBackend(Backend):
 
     def device_ids(self, case: Case) -> tuple[str, ...]:
         """UUIDs as NVML writes them: ``GPU-...``, and ``MIG-...`` where ``CUDA_VISIBLE_DEVICES`` names instances."""
+        return self._ids(case.devices)
+
+    def visible_ids(self) -> tuple[str, ...]:
+        """The same of every device that torch sees."""
+        return self._ids(self.num_devices())
+
+    def _ids(self, count: int) -> tuple[str, ...]:
         import torch
 
-        uuids = [str(torch.cuda.get_device_properties(index).uuid) for index in range(case.devices)]
+        uuids = [str(torch.cuda.get_device_properties(index).uuid) for index in range(count)]
         return name_devices(uuids, visible=os.environ.get("CUDA_VISIBLE_DEVICES"))
 
     def synchronize(self) -> None:

@@ -17,6 +17,7 @@ from aigc_bench.analyze.timing import Quantity, burst_to_sustained
 from aigc_bench.core.derivation import Derivation
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import TrialResult, Window
+from aigc_bench.measure.device_names import parents
 from aigc_bench.measure.store import Run
 
 _MEANS: Mapping[str, tuple[str, str]] = {
@@ -30,6 +31,10 @@ _PEAKS: Mapping[str, tuple[str, str]] = {
     "power_peak": ("power_w", "no_power_sensor"),
     "memory_device_peak": ("memory_used_bytes", "no_memory_counter"),
 }
+
+
+_OF_WHOLE_GPU = frozenset({"throttle_reasons", "temperature_c", "sm_clock_hz", "memory_clock_hz"})
+"""What an instance of MIG shares with its GPU, which alone reports it; power and energy are shared with other instances, too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +58,19 @@ class Scene:
         return self.trial.window
 
     def accelerator(self, device: str, metric: str) -> Series:
-        """An accelerator's readings in the window; where a slow sensor gave none, the ones on either side of it."""
-        return self._near(self.readings.accelerator(device, metric))
+        """An accelerator's readings in the window; where a slow sensor gave none, the ones on either side of it.
+
+        Throttle reasons, temperature and clocks of a MIG instance are its GPU's.
+        """
+        series = self.readings.accelerator(device, metric)
+        if not len(series) and metric in _OF_WHOLE_GPU and device in self.parents:
+            series = self.readings.accelerator(self.parents[device], metric)
+        return self._near(series)
+
+    @cached_property
+    def parents(self) -> Mapping[str, str]:
+        """The GPU of each instance of MIG, by UUIDs."""
+        return parents(self.run.info.system.accelerators)
 
     def host(self, metric: str, *, device: str = "host") -> Series:
         """The host's or worker's readings in the window, else those on either side."""

@@ -126,7 +126,9 @@ def _phase(scene: Scene) -> Iterator[str]:
 
 def _preflight(scene: Scene) -> Iterator[str]:
     """Heat, a brake or broken memory found before the first trial; a device that no trial used is ignored."""
-    if scene.uses_accelerator and any(check.status == "failure" for check in scene.run.info.health):
+    concerned = {None, *scene.devices, *(scene.parents[device] for device in scene.devices if device in scene.parents)}
+    failed = (check for check in scene.run.info.health if check.status == "failure")
+    if scene.uses_accelerator and any(check.device in concerned for check in failed):
         yield "preflight_failed"
 
 

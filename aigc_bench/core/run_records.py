@@ -67,12 +67,13 @@ class SamplerReport(Measured):
 
 
 class Check(Record):
-    """One finding of ``doctor``: the check, its status, and the remedy."""
+    """One finding of ``doctor``: the check, its status, and the remedy; ``device`` is the accelerator that it is about, by UUID."""
 
     name: str
     status: Literal["ok", "note", "warning", "failure", "absent"]
     detail: Sentence
     remedy: Sentence | None = None
+    device: str | None = None
 
 
 class FoundBatch(Record):

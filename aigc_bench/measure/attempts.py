@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import get_args
@@ -17,10 +17,12 @@ from aigc_bench.core.control_group import find_cgroup, stat_values
 from aigc_bench.core.messages import message
 from aigc_bench.core.named_code import permitted
 from aigc_bench.core.records import Case, Failure, Status, TrialResult
+from aigc_bench.core.run_records import AcceleratorInfo
 from aigc_bench.core.system_errors import names_exhausted_memory, out_of_memory_words
 from aigc_bench.core.units import digits
 from aigc_bench.measure import gate
 from aigc_bench.measure.clock import Clock
+from aigc_bench.measure.device_names import named_as_listed, with_parents
 from aigc_bench.measure.launcher import Launcher, Outcome, signal_name
 from aigc_bench.measure.progress import StageName, StageStarted
 from aigc_bench.measure.protocol import TrialRequest
@@ -48,6 +50,7 @@ class Attempts:
         log: Path,
         clock: Clock,
         listener: Listener,
+        accelerators: Sequence[AcceleratorInfo] = (),
         oom_kills: Callable[[], int] | None = None,
     ) -> None:
         self._launcher = launcher
@@ -56,6 +59,7 @@ class Attempts:
         self._log = log
         self._clock = clock
         self._listener = listener
+        self._accelerators = accelerators
         self._oom_kills = oom_kills or num_oom_kills
         self._idle_c = gate.temperatures(spool)
 
@@ -104,8 +108,10 @@ class Attempts:
         # The gate reads the spool, so what the sampler still holds must be in it.
         self._sampler.flush()
         if outcome.trial is not None:
-            is_spoiled = gate.is_spoiled(self._spool, offset=offset, trial=outcome.trial)
-            return outcome.trial, message("a device was throttled by heat or a power brake") if is_spoiled else None
+            trial = outcome.trial.model_copy(update={"devices": named_as_listed(outcome.trial.devices, self._accelerators)})
+            devices = with_parents(trial.devices, self._accelerators)
+            is_spoiled = gate.is_spoiled(self._spool, offset=offset, trial=trial, devices=devices)
+            return trial, message("a device was throttled by heat or a power brake") if is_spoiled else None
         last_words = _last_lines(self._log, log_offset)
         failure = _failure(request, outcome, is_oom_kill=self._oom_kills() > kills_before, last_words=last_words)
         status: Status = "timeout" if outcome.kind == "timeout" else "oom" if failure.kind == "host_out_of_memory" else "error"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from aigc_bench.core.records import TrialResult
@@ -35,20 +35,24 @@ def readings(spool: Path, *, offset: int, metric: str) -> Iterator[tuple[float, 
                     yield time_s, fields[2], value
 
 
-def throttled_fraction(spool: Path, *, offset: int, trial: TrialResult) -> float:
-    """Largest share, over the trial's devices, of readings within its window that name heat or a brake; 0 without readings."""
+def throttled_fraction(spool: Path, *, offset: int, trial: TrialResult, devices: Sequence[str] | None = None) -> float:
+    """Largest share, over the devices, of readings within the trial's window that name heat or a brake; 0 without readings.
+
+    ``devices`` are the trial's own unless others are named: of an instance of MIG the whole GPU reports them.
+    """
+    judged = trial.devices if devices is None else devices
     if trial.window is None:
         return 0.0
     hits: defaultdict[str, list[bool]] = defaultdict(list)
     for time_s, device, value in readings(spool, offset=offset, metric="throttle_reasons"):
-        if trial.window.start_s <= time_s <= trial.window.end_s and _counts(device, trial.devices):
+        if trial.window.start_s <= time_s <= trial.window.end_s and _counts(device, judged):
             hits[device].append(bool(int(value) & SPOILING))
     return max((sum(seen) / len(seen) for seen in hits.values()), default=0.0)
 
 
-def is_spoiled(spool: Path, *, offset: int, trial: TrialResult) -> bool:
+def is_spoiled(spool: Path, *, offset: int, trial: TrialResult, devices: Sequence[str] | None = None) -> bool:
     """Whether the trial's window was held back for longer than is tolerated."""
-    return throttled_fraction(spool, offset=offset, trial=trial) > MAX_SPOILED_SHARE
+    return throttled_fraction(spool, offset=offset, trial=trial, devices=devices) > MAX_SPOILED_SHARE
 
 
 def temperatures(spool: Path, *, offset: int = 0) -> dict[str, float]:

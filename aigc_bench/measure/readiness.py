@@ -11,15 +11,17 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case
 from aigc_bench.core.run_records import System
 from aigc_bench.measure.attempts import is_forked
+from aigc_bench.measure.device_names import named_as_listed, with_parents
 from aigc_bench.measure.torch_survey import SurveyedBackend, survey
 
 
 @dataclass(frozen=True, kw_only=True)
 class Readiness:
-    """The backends that cases need and torch cannot use, and the versions of the libraries of those that it can."""
+    """The backends that cases need and torch cannot use; of those that it can, versions of libraries and UUIDs of devices."""
 
     absent: Mapping[str, SurveyedBackend] = field(default_factory=lambda: MappingProxyType({}))
     software: Mapping[str, str | None] = field(default_factory=lambda: MappingProxyType({}))
+    visible: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, cases: Sequence[Case]) -> Readiness:
@@ -32,7 +34,8 @@ class Readiness:
             return cls()
         found = survey(backends)
         absent = {name: backend for name, backend in found.backends.items() if backend.absence is not None}
-        return cls(absent=absent, software=found.software)
+        visible = tuple(device for backend in found.backends.values() for device in backend.device_ids)
+        return cls(absent=absent, software=found.software, visible=visible)
 
     @property
     def problems(self) -> tuple[tuple[str, str | None], ...]:
@@ -50,6 +53,16 @@ class Readiness:
         raise AigcBenchError(
             message("torch can use no device that these cases need ({reasons}).", reasons="; ".join(lines)), remedies[0]
         )
+
+    def telemetry_devices(self, system: System) -> tuple[str, ...]:
+        """The accelerators whose sensors are read: those that torch sees and the GPUs they are instances of; none stands for all.
+
+        A run on the CPU alone reads all: any of them may disturb it.
+        """
+        listed = {device.uuid for device in system.accelerators}
+        seen = named_as_listed(self.visible, system.accelerators)
+        # A name that the driver does not list would read nothing.
+        return with_parents(seen, system.accelerators) if seen and listed.issuperset(seen) else ()
 
     def completed(self, system: System) -> System:
         """The fingerprint with the versions of the devices' libraries."""

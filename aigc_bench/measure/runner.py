@@ -249,7 +249,12 @@ class _Session:
         if not left:
             return
         order = self._order()
-        self._sampler = SamplerClient(spool=self._writer.spool, clock=self._clock, record_nvml=self._record_nvml)
+        self._sampler = SamplerClient(
+            spool=self._writer.spool,
+            clock=self._clock,
+            devices=self._ready.telemetry_devices(self._info.system),
+            record_nvml=self._record_nvml,
+        )
         log = self._folder / "logs" / "workers.log"
         self._launcher = Launcher(imports=_imports(left), log=log, search=_search(left))
         try:
@@ -265,6 +270,7 @@ class _Session:
                 log=log,
                 clock=self._clock,
                 listener=self._notify,
+                accelerators=self._info.system.accelerators,
             )
             while left and not self._is_budget_spent(left[0]):
                 self._run_trial(left, attempts)

@@ -52,13 +52,17 @@ _PR_SET_TIMERSLACK = 29
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """The parent's request: the run's clock, where to write, which sources at which periods (default: their own)."""
+    """The parent's request: the run's clock, where to write, which sources at which periods (default: their own).
+
+    ``devices`` are the accelerators to read; none stands for all.
+    """
 
     anchor_unix_s: float
     anchor_monotonic_ns: int
     spool: str
     parent_pid: int
     sources: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
     periods_s: Mapping[str, float] = field(default_factory=dict)
     record_nvml: str | None = None
 
@@ -139,6 +143,7 @@ class Sampler:
         for name in self._config.sources or registry.names("telemetry"):
             try:
                 source: Source = registry.load("telemetry", name)
+                source.choose(self._config.devices)
                 source.open()
             except SensorAbsent as absence:
                 self._gone[name] = SensorStatus(source=name, available=False, reason=str(absence))

@@ -42,6 +42,7 @@ class SamplerClient:
         spool: Path,
         clock: Clock,
         sources: tuple[str, ...] = (),
+        devices: tuple[str, ...] = (),
         periods_s: Mapping[str, float] | None = None,
         record_nvml: Path | None = None,
     ) -> None:
@@ -52,6 +53,7 @@ class SamplerClient:
             "spool": str(spool),
             "parent_pid": os.getpid(),
             "sources": sources,
+            "devices": devices,
             "periods_s": dict(periods_s or {}),
             "record_nvml": str(record_nvml) if record_nvml else None,
         }

@@ -25,12 +25,13 @@ TIMEOUT_S = 120.0
 class SurveyedBackend(Record):
     """One kind of device as torch sees it: why it is absent and what to do, else the devices and the versions of its libraries.
 
-    ``defects`` are devices that are seen and cannot be used, each with the reason.
+    ``device_ids`` are the UUIDs of what torch sees; ``defects`` are devices that are seen and cannot be used, each with the reason.
     """
 
     absence: str | None = None
     remedy: str | None = None
     num_devices: int = 0
+    device_ids: tuple[str, ...] = ()
     defects: tuple[str, ...] = ()
     software: Mapping[str, str | None] = {}
 
@@ -109,7 +110,12 @@ def _surveyed(name: str) -> SurveyedBackend:
     absence = backend.absence()
     if absence is not None:
         return SurveyedBackend(absence=absence.reason, remedy=absence.remedy)
-    return SurveyedBackend(num_devices=backend.num_devices(), defects=backend.defects(), software=backend.software())
+    return SurveyedBackend(
+        num_devices=backend.num_devices(),
+        device_ids=backend.visible_ids(),
+        defects=backend.defects(),
+        software=backend.software(),
+    )
 
 
 if __name__ == "__main__":

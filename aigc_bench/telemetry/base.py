@@ -33,6 +33,9 @@ class Source(ABC):
     lone_power_period_s: ClassVar[float] = 0.01
     """The same where a device has no energy counter, so that the integral of power is all there is."""
 
+    def choose(self, devices: Sequence[str]) -> None:
+        """Read these accelerators alone from the next ``open`` on, all where none is named; sources of the host read it anyway."""
+
     @abstractmethod
     def open(self) -> None:
         """Acquire handles; raises ``SensorAbsent``."""

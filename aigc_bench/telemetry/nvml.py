@@ -56,6 +56,7 @@ class Nvml(Source):
     period_s = 0.1
 
     def __init__(self) -> None:
+        self._chosen: frozenset[str] = frozenset()
         self._devices: tuple[str, ...] = ()
         self._fast: list[_Bound] = []
         self._slow: list[_Bound] = []
@@ -66,10 +67,15 @@ class Nvml(Source):
         self._codes: dict[tuple[str, str], int] = {}
         self._processes = _Processes()
 
+    def choose(self, devices: Sequence[str]) -> None:
+        """Read these devices alone, by UUID; all where none is named."""
+        self._chosen = frozenset(devices)
+
     def open(self) -> None:
         """Initialise NVML and bind the calls that each device answers; raises ``SensorAbsent``."""
         library = open_library()
-        found, problems = devices()
+        listed, problems = devices()
+        found = [device for device in listed if not self._chosen or device.uuid in self._chosen]
         self._fast, self._slow, self._power, self._energy, self._absent = [], [], [], [], {}
         self._devices = tuple(device.uuid for device in found)
         self._problems = {message("device {number}", number=number): problem for number, problem in enumerate(problems)}

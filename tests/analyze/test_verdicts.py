@@ -13,7 +13,8 @@ from aigc_bench.analyze.metrics import METRICS
 from aigc_bench.analyze.reason_codes import REASONS, concerning, ordered, verdict
 from aigc_bench.analyze.rows import case_summaries, metric_rows
 from aigc_bench.core.records import TrialResult
-from tests.analyze.synthetic import GPU, Signals, make_run
+from aigc_bench.core.run_records import AcceleratorInfo
+from tests.analyze.synthetic import GPU, Signals, make_run, make_system
 from tests.analyze.test_rows import HEALTHY_GPU
 
 HEALTHY_HOST: dict[tuple[str, str, str], Any] = {
@@ -187,3 +188,14 @@ def test_more_than_a_hundredth_of_the_samplers_readings_lost_is_reported(
     assert ("telemetry_lost" in case_summaries(changed)[0].reasons) == is_lost
     unknown = dataclasses.replace(run, info=run.info.model_copy(update={"sampler": None}))
     assert "telemetry_lost" not in case_summaries(unknown)[0].reasons
+
+
+@pytest.mark.parametrize(("mask", "verdict"), [(0x40, "invalid"), (0x00, "valid")])
+def test_an_instance_of_a_divided_gpu_is_throttled_where_the_gpu_is(tmp_path: Path, mask: int, verdict: str) -> None:
+    """NVML reports throttle reasons, temperature and clocks of the whole GPU only."""
+    instance = "MIG-1"
+    info = AcceleratorInfo(index=0, name="NVIDIA A100 MIG 3g.40gb", uuid=instance, backend="cuda", details={"mig_parent": GPU})
+    system = make_system().model_copy(update={"accelerators": (info,)})
+    run = make_run(tmp_path / "run", devices=(instance,), system=system, telemetry=gpu_with(throttle_reasons=float(mask)))
+    throughput = next(row for row in metric_rows(run) if row.metric == "throughput")
+    assert throughput.verdict == verdict, throughput.reasons

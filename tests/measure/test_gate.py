@@ -52,3 +52,9 @@ def test_the_last_temperature_of_each_device_is_found(tmp_path: Path) -> None:
     file = tmp_path / "telemetry.csv"
     file.write_text("1.0,nvml,GPU-a,temperature_c,40.0\n2.0,nvml,GPU-a,temperature_c,45.0\n2.0,nvml,GPU-b,temperature_c,\n")
     assert gate.temperatures(file) == {"GPU-a": 45.0}
+
+
+def test_an_instance_of_a_divided_gpu_is_judged_by_the_whole_one(tmp_path: Path) -> None:
+    file = spool(tmp_path, (15.0, "GPU-a", HW_THERMAL_SLOWDOWN))
+    assert not gate.is_spoiled(file, offset=0, trial=trial("MIG-1"))
+    assert gate.is_spoiled(file, offset=0, trial=trial("MIG-1"), devices=("MIG-1", "GPU-a"))

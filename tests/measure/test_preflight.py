@@ -67,3 +67,17 @@ def test_a_failure_makes_the_numbers_of_the_device_suspect(tmp_path: Path, statu
     run = make_run(tmp_path / "run", devices=(GPU,), telemetry=gpu_with())
     info = run.info.model_copy(update={"health": (Check(name="gpu 0: ecc", status=status, detail="x"),)})
     assert case_summaries(replace(run, info=info))[0].verdict == verdict
+
+
+@pytest.mark.parametrize(("device", "verdict"), [(GPU, "suspect"), ("GPU-that-no-trial-used", "valid")])
+def test_a_defect_of_a_gpu_that_no_trial_used_is_not_held_against_them(tmp_path: Path, device: str, verdict: str) -> None:
+    run = make_run(tmp_path / "run", devices=(GPU,), telemetry=gpu_with())
+    info = run.info.model_copy(update={"health": (Check(name="gpu 1: ecc", status="failure", detail="x", device=device),)})
+    assert case_summaries(replace(run, info=info))[0].verdict == verdict
+
+
+def test_each_finding_of_a_device_names_it(tmp_path: Path) -> None:
+    with simulated(FakeNvml.build(tmp_path, FakeGpu(uuid="GPU-a"), FakeGpu(uuid="GPU-b", series={"ecc_uncorrected": 2}))):
+        found = [check for check in inspect() if check.name.startswith("gpu ")]
+    assert {check.device for check in found if check.status == "failure"} == {"GPU-b"}
+    assert {check.device for check in found} == {"GPU-a", "GPU-b"}

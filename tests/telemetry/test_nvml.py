@@ -247,3 +247,18 @@ def _play(fake: FakeNvml, *, record: Path | None = None) -> list[tuple[Value, ..
             writer.close()
         source.close()
     return seen
+
+
+def test_only_the_chosen_devices_are_read(tmp_path: Path) -> None:
+    used, other = FakeGpu(uuid="GPU-used"), FakeGpu(uuid="GPU-other")
+    with simulated(FakeNvml.build(tmp_path, used, other)):
+        source = Nvml()
+        source.choose(["GPU-used"])
+        source.open()
+        assert source.status().devices == ("GPU-used",)
+        assert {value.device for value in (*source.read(), *source.read_power(), *source.read_slow())} == {"GPU-used"}
+        source.close()
+        source.choose([])
+        source.open()
+        assert source.status().devices == ("GPU-used", "GPU-other")
+        source.close()

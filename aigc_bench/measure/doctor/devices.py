@@ -69,8 +69,7 @@ def device_checks(facts: Sequence[GpuFacts]) -> list[Check]:
     gpus, typical_c = _physical(facts)
     found: list[Check] = []
     for gpu in gpus:
-        found += (check(gpu) for check in _EACH)
-        found.append(_temperature(gpu, typical_c))
+        found += _about(gpu, *(check(gpu) for check in _EACH), _temperature(gpu, typical_c))
     return [*found, *_nvlink(gpus)]
 
 
@@ -79,7 +78,7 @@ def health_checks(facts: Sequence[GpuFacts]) -> list[Check]:
     gpus, typical_c = _physical(facts)
     found: list[Check] = []
     for gpu in gpus:
-        found += (_throttling(gpu), _throttle_control(gpu), _ecc(gpu), _temperature(gpu, typical_c), _processes(gpu))
+        found += _about(gpu, _throttling(gpu), _throttle_control(gpu), _ecc(gpu), _temperature(gpu, typical_c), _processes(gpu))
     return found
 
 
@@ -88,6 +87,11 @@ def _physical(facts: Sequence[GpuFacts]) -> tuple[list[GpuFacts], float | None]:
     gpus = [gpu for gpu in facts if gpu.parent is None]
     temperatures = [gpu.temperature_c for gpu in gpus if gpu.temperature_c is not None]
     return gpus, median(temperatures) if temperatures else None
+
+
+def _about(gpu: GpuFacts, *checks: Check) -> list[Check]:
+    """The checks with the device that they are about: a defect spoils the trials of that device alone."""
+    return [check.model_copy(update={"device": gpu.uuid}) for check in checks]
 
 
 def _of(gpu: GpuFacts, what: str) -> str:
