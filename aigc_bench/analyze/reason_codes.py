@@ -77,6 +77,27 @@ _LIST = (
         ),
         message("Use a larger batch, torch-compile, or a faster CPU."),
     ),
+    _reason(
+        "cuda_graphs_skipped",
+        "suspect",
+        _SPEED,
+        message("some parts could not be captured as CUDA graphs and ran as plain compiled code"),
+        message("See logs/workers.log for why; compare with the engine torch-compile."),
+    ),
+    _reason(
+        "compiled_in_window",
+        "suspect",
+        _SPEED,
+        message("a part of the model was compiled again within the window"),
+        message("Fix the shapes of the model's inputs; see logs/workers.log."),
+    ),
+    _reason(
+        "graph_breaks",
+        "note",
+        _SPEED,
+        message("the compiler split the model where it could not follow it; the parts between run eagerly"),
+        message("The trial's `environment` has the number and the first cause."),
+    ),
     _reason("short_window", "suspect", _SPEED, message("the window has fewer than 5 steps or lasts under 0.9 s"), _LONGER),
     _reason(
         "window_not_converged", "note", _SPEED, message("the window reached its cap before the mean was known to 1 %"), _LONGER

@@ -100,6 +100,17 @@ def _window(scene: Scene) -> Iterator[str]:
         yield "host_bound"
 
 
+def _compiled(scene: Scene) -> Iterator[str]:
+    """Whether what was compiled is what the engine's name says, and nothing was compiled within the window."""
+    found = {name: value for name, value in scene.trial.environment.items() if isinstance(value, int) and value > 0}
+    if "cuda_graphs_skipped" in found:
+        yield "cuda_graphs_skipped"
+    if "recompilations_in_window" in found:
+        yield "compiled_in_window"
+    if "graph_breaks" in found:
+        yield "graph_breaks"
+
+
 def _check(scene: Scene) -> Iterator[str]:
     # `is`, because checks hold numbers, too, and 0 is no failure.
     if any(value is False for value in scene.trial.check.values()):
@@ -182,6 +193,7 @@ RULES: tuple[Rule, ...] = (
     _clock,
     _warmup,
     _window,
+    _compiled,
     _check,
     _quality,
     _phase,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, ClassVar
@@ -34,6 +34,13 @@ class Engine(ABC):
     @abstractmethod
     def prepare(self, module: torch.nn.Module, *, case: Case) -> torch.nn.Module:
         """The module as the engine executes it; compiling may be left to the first call, which is part of the warm-up."""
+
+    def begin_step(self) -> None:
+        """Called before each step, outside every stage; engines that keep nothing from step to step do nothing."""
+
+    def report(self) -> Mapping[str, int | str]:
+        """What the engine did so far in this process that a reader of the numbers must know, by name."""
+        return {}
 
     def idle_reason(self, modules: Sequence[torch.nn.Module]) -> str | None:
         """Why the engine found nothing to do in the prepared modules of a case, which is then not measured under its name."""

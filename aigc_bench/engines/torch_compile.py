@@ -42,8 +42,30 @@ class TorchCompile(Engine):
 
         return cast(torch.nn.Module, torch.compile(module, dynamic=False))
 
+    def report(self) -> Mapping[str, int | str]:
+        """How often the compiler split the model, compiled a part again, or gave up CUDA graphs, and why it split it first."""
+        return compile_report()
+
 
 engine = TorchCompile()
+
+
+def compile_report() -> dict[str, int | str]:
+    """Graph breaks, recompilations and CUDA graphs that were skipped so far in this process, as torch counts them."""
+    from torch._dynamo.utils import counters, get_compilation_metrics
+
+    breaks = counters["graph_break"]
+    # A compilation is numbered "frame/attempt"; every attempt after the first of a frame is a recompilation.
+    attempts = (str(one.compile_id).rpartition("/")[2].partition("_")[0] for one in get_compilation_metrics())
+    found: dict[str, int | str] = {
+        "graph_breaks": sum(breaks.values()),
+        "recompilations": sum(attempt.isdigit() and int(attempt) > 0 for attempt in attempts),
+        "cuda_graphs_skipped": counters["inductor"]["cudagraph_skips"],
+    }
+    if breaks:
+        # torch's headline and the explanation below it.
+        found["graph_break_reason"] = " ".join(next(iter(breaks)).split("\n", 2)[:2])[:200]
+    return found
 
 
 def python_reason() -> str | None:

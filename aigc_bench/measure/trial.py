@@ -8,7 +8,7 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -142,7 +142,7 @@ def _measure(
     prepared = Prepared()
     with _timed(ready, "build_s"):
         setup = make_setup(case, device=device, engine=parts.engine, ranks=ranks, prepared=prepared)
-        model = parts.workload.build(case, setup)
+        model = _stepping(parts.workload.build(case, setup), parts.engine)
     _refuse_idle(parts.engine, prepared)
     own = parts.workload.work(case)
     assert set(model.stages) == {stage.name for stage in own.stages}, f"{case.workload} declares other stages than it builds"
@@ -167,6 +167,7 @@ def _measure(
         backend.reset_peak_memory()  # not the peaks of compiling, tuning and counting
         _enter(emit, "measuring")
         plan = plan_window(warmup, rule=rule, scenario=case.scenario, ranks=ranks)
+        before = parts.engine.report()
         window = _Window(program=program, stages=work.stages, plan=plan, clock=request.clock, data=data)
         measured, reference = _run_with_reference(window, backend)
     _enter(emit, "finishing")
@@ -183,7 +184,7 @@ def _measure(
         "reference": reference,
         "pipeline": None if data is None else data.close(),
         "check": dict(program.check()),
-        "environment": _environment(is_bound=is_bound),
+        "environment": {**_environment(is_bound=is_bound), **_of_engine(before, parts.engine.report())},
     }
     fields["quality"] = quality
     if not (request.is_judged and case.mode == "infer" and ranks.rank == 0):
@@ -200,6 +201,23 @@ def _measure(
         prepared=prepared,
         device=device,
     )
+
+
+def _stepping(program: Program, engine: Engine) -> Program:
+    """The program whose every step begins with the engine's own."""
+
+    def begin(step: int) -> None:
+        engine.begin_step()
+        program.begin(step)
+
+    return replace(program, begin=begin)
+
+
+def _of_engine(before: Mapping[str, int | str], after: Mapping[str, int | str]) -> dict[str, int | str]:
+    """What the engine reported, and how often it compiled again within the window, in which nothing may be compiled."""
+    counts = [report.get("recompilations") for report in (before, after)]
+    inside = [count for count in counts if isinstance(count, int)]
+    return {**after, **({"recompilations_in_window": inside[1] - inside[0]} if len(inside) == 2 else {})}
 
 
 def _data_pipeline(

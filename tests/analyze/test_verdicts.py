@@ -199,3 +199,17 @@ def test_an_instance_of_a_divided_gpu_is_throttled_where_the_gpu_is(tmp_path: Pa
     run = make_run(tmp_path / "run", devices=(instance,), system=system, telemetry=gpu_with(throttle_reasons=float(mask)))
     throughput = next(row for row in metric_rows(run) if row.metric == "throughput")
     assert throughput.verdict == verdict, throughput.reasons
+
+
+@pytest.mark.parametrize(
+    ("environment", "reason", "expected"),
+    [
+        ({"cuda_graphs_skipped": 2, "graph_breaks": 0}, "cuda_graphs_skipped", "suspect"),
+        ({"recompilations_in_window": 1}, "compiled_in_window", "suspect"),
+        ({"graph_breaks": 3, "graph_break_reason": "print"}, "graph_breaks", "valid"),
+    ],
+)
+def test_what_the_compiler_left_out_is_said(tmp_path: Path, environment: dict[str, Any], reason: str, expected: str) -> None:
+    run = make_run(tmp_path / "run", change=lambda trial: trial.model_copy(update={"environment": environment}))
+    throughput = next(row for row in metric_rows(run) if row.metric == "throughput")
+    assert throughput.verdict == expected and reason in throughput.reasons

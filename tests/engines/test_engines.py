@@ -1,5 +1,8 @@
 import importlib.util
+import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ from aigc_bench.core import registry
 from aigc_bench.core.records import Case
 from aigc_bench.engines.torch_compile import compiler_reason, triton_compiler_reason
 from aigc_bench.engines.torch_compile import engine as torch_compile
+from aigc_bench.engines.torch_compile_graphs import TorchCompileGraphs
 from aigc_bench.engines.torch_eager import engine as torch_eager
 
 CASE = Case(workload="vae", preset="mlp-784-400-20", mode="infer", engine="torch-compile")
@@ -64,3 +68,49 @@ def test_the_compiled_module_computes_the_same():
     inputs = torch.randn(3, 8)
     with torch.inference_mode():
         torch.testing.assert_close(torch_compile.prepare(module, case=CASE)(inputs), module(inputs))
+
+
+def test_graph_breaks_and_recompilations_are_counted():
+    """In a process of its own: torch's counters are those of the whole process."""
+    code = (
+        "import json, torch\n"
+        "from aigc_bench.engines.torch_compile import compile_report\n"
+        "def split(x):\n"
+        "    y = x * 2\n"
+        "    print('broken')\n"
+        "    return y + 1\n"
+        "whole = torch.compile(lambda x: x + 1, dynamic=False, backend='eager')\n"
+        "whole(torch.ones(3))\n"
+        "before = compile_report()\n"
+        "whole(torch.ones(4))\n"
+        "torch.compile(split, dynamic=False, backend='eager')(torch.ones(3))\n"
+        "print(json.dumps([before, compile_report()]))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    before, after = json.loads(done.stdout.splitlines()[-1])
+    assert (before["graph_breaks"], before["recompilations"], before["cuda_graphs_skipped"]) == (0, 0, 0)
+    assert (after["graph_breaks"], after["recompilations"]) == (1, 1)
+    assert "print" in after["graph_break_reason"]
+
+
+def test_outputs_of_adversaries_are_copied_in_training_and_those_of_a_single_model_are_not(monkeypatch):
+    monkeypatch.setattr(torch, "compile", lambda module, **_: module)
+    case = CASE.model_copy(update={"mode": "train"})
+    inputs = torch.ones(2, 3)
+    for num_models, is_copied in ((1, False), (2, True)):
+        engine, output = TorchCompileGraphs(), torch.zeros(2)
+        models = [engine.prepare(Constant(output), case=case) for _ in range(num_models)]
+        assert all((model(inputs) is not output) is is_copied for model in models)
+    served = TorchCompileGraphs().prepare(Constant(output), case=CASE)
+    assert served(inputs) is not output
+
+
+class Constant(torch.nn.Module):
+    """Returns the tensor it was made with."""
+
+    def __init__(self, output):
+        super().__init__()
+        self.output = output
+
+    def forward(self, inputs):
+        return self.output
