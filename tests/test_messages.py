@@ -79,6 +79,7 @@ PARSED = {
         "_ENERGY_ITEMS",
         "_WHOLE",
     },
+    "accelerators/cuda.py": {"OUT_OF_MEMORY_WORDS"},
     "core/overview.py": {"_STYLE"},
     "engines/_linears.py": {"MakeLayer"},
     "plan/explain/option_steps.py": {"UNITS"},

@@ -56,7 +56,7 @@ ALONE = Ranks(rank=0, size=1)
 
 
 def _stop(lost: RankLost) -> None:
-    """End the process whose ranks are lost, where nobody has said what to do."""
+    """End the process whose ranks are lost, where no other end was named."""
     os._exit(1)
 
 

@@ -143,9 +143,7 @@ def _measure(
     with _timed(ready, "build_s"):
         setup = make_setup(case, device=device, engine=parts.engine, ranks=ranks, prepared=prepared)
         model = _stepping(parts.workload.build(case, setup), parts.engine)
-    _refuse_idle(parts.engine, prepared)
-    own = parts.workload.work(case)
-    assert set(model.stages) == {stage.name for stage in own.stages}, f"{case.workload} declares other stages than it builds"
+    own = _work_of(model, case, parts=parts, prepared=prepared)
     data = _data_pipeline(case, setup, model, backend=backend, ranks=ranks, ready=ready)
     program, work = (model, own) if data is None else (data.program, data.work(own))
     quality: Quality | None = None
@@ -189,18 +187,9 @@ def _measure(
     fields["quality"] = quality
     if not (request.is_judged and case.mode == "infer" and ranks.rank == 0):
         return fields, None
-    # The last reference to the program: `judge` empties the box, to make room for the fp32 twin.
-    box = [model]
-    return fields, partial(
-        judge,
-        case,
-        box,
-        workload=parts.workload,
-        engine=parts.engine,
-        backend=backend,
-        prepared=prepared,
-        device=device,
-    )
+    # The list is the last reference to the program: `judge` empties it, to make room for the fp32 twin.
+    common: dict[str, Any] = {"workload": parts.workload, "engine": parts.engine, "backend": backend}
+    return fields, partial(judge, case, [model], prepared=prepared, device=device, **common)
 
 
 def _stepping(program: Program, engine: Engine) -> Program:
@@ -234,10 +223,14 @@ def _memory(backend: Backend) -> Memory:
     return Memory(allocated_bytes=allocated, reserved_bytes=reserved, host_peak_bytes=host_peak_bytes())
 
 
-def _refuse_idle(engine: Engine, prepared: Prepared) -> None:
-    reason = engine.idle_reason(prepared.executed)
+def _work_of(program: Program, case: Case, *, parts: _Parts, prepared: Prepared) -> Work:
+    """The work of a step as the workload declares it; raises ``CannotExecute`` where the engine found nothing to do."""
+    reason = parts.engine.idle_reason(prepared.executed)
     if reason is not None:
         raise CannotExecute(reason)
+    own = parts.workload.work(case)
+    assert set(program.stages) == {stage.name for stage in own.stages}, f"{case.workload} declares other stages than it builds"
+    return own
 
 
 @dataclass(frozen=True, kw_only=True)
