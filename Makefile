@@ -3,7 +3,7 @@ BIN := .venv/bin
 # Every worker and every child of the test suite would otherwise compile what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run setup test test-busy mutants faults kills lint bench messages traces fuzz fuzz-ci package audit test-lowest clean
+.PHONY: run setup test search test-busy mutants faults kills lint bench messages traces fuzz fuzz-ci package audit test-lowest clean
 
 run: setup  ## measure this machine with the default profile and write the report
 	$(BIN)/aigc-bench run
@@ -17,6 +17,9 @@ setup: .venv/.installed  ## make .venv and install into it
 
 test: setup  ## the whole test suite
 	$(BIN)/pytest -n 3 --dist loadfile
+
+search: setup  ## the property tests with new random examples, which the suite does not draw
+	HYPOTHESIS_PROFILE=search $(BIN)/pytest -n 3 --dist loadfile -m 'not fault'
 
 test-busy: setup  ## the whole test suite next to two busy loops, which are favoured by the scheduler where that is allowed
 	$(BIN)/python -m tests.busy -n 3 --dist loadfile

@@ -14,9 +14,12 @@ from hypothesis import HealthCheck, settings
 
 from tests.shared import made_once, shared_folder
 
-settings.register_profile("whatever-the-load", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("whatever-the-load")
-"""How long an example takes is the machine's doing, not the code's."""
+# How long an example takes is the machine's doing, not the code's.
+_PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("same", parent=_PATIENT, derandomize=True)
+settings.register_profile("search", parent=_PATIENT)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
+"""The suite gives one verdict on one tree: its examples are the same each time. ``make search`` and ``make fuzz`` look for new ones."""
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell: programs started here would ignore it, too
     signal.signal(signal.SIGINT, signal.default_int_handler)
