@@ -19,7 +19,7 @@ test: setup  ## the whole test suite
 	$(BIN)/pytest -n 3 --dist loadfile
 
 search: setup  ## the property tests with new random examples, which the suite does not draw
-	HYPOTHESIS_PROFILE=search $(BIN)/pytest -n 3 --dist loadfile -m 'not fault'
+	HYPOTHESIS_PROFILE=search $(BIN)/pytest -n 3 --dist loadfile
 
 test-busy: setup  ## the whole test suite next to two busy loops, which are favoured by the scheduler where that is allowed
 	$(BIN)/python -m tests.busy -n 3 --dist loadfile

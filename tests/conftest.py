@@ -19,7 +19,7 @@ _PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("same", parent=_PATIENT, derandomize=True)
 settings.register_profile("search", parent=_PATIENT)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
-"""The suite gives one verdict on one tree: its examples are the same each time. ``make search`` and ``make fuzz`` look for new ones."""
+"""One verdict on one tree: the suite draws the same examples each time; ``make search`` and ``make fuzz`` look for new ones."""
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell: programs started here would ignore it, too
     signal.signal(signal.SIGINT, signal.default_int_handler)
