@@ -81,6 +81,11 @@ def read_model(path: Path | str, *, changes: Mapping[str, Setting] | None = None
             message("{given}: {pickle_reason}", given=given, pickle_reason=PICKLE_REASON),
             message("Give its config.json, with the weights as safetensors or without weights."),
         )
+    if given.suffix.lower() == ".safetensors":
+        raise UsageError(
+            message("{given}: weights, which say nothing of the architecture.", given=given),
+            message("Give the config.json that belongs to them, or their folder."),
+        )
     if not given.exists():
         raise UsageError(
             message("{given}: no such file or folder.", given=given),

@@ -16,6 +16,7 @@ from aigc_bench.predict.published.name_resolution import NumberFormat
 
 MULTIPLIED_IN = "multiplied_in"
 """Reason of a format that the part stores but does not multiply: weights are widened before each product."""
+_SIXTEEN_BIT_BYTES = 2.0
 _WIDE = ("bf16", "fp16", "fp32")
 """Formats in the order in which a case's default is looked for."""
 
@@ -94,9 +95,15 @@ def refuse_unsupported_part(engine: str, spec: AcceleratorSpec) -> None:
     )
 
 
-def refuse_lacking_format(numbers: NumberFormat, spec: AcceleratorSpec) -> None:
-    """Raise ``UsageError`` where a narrow format could only be multiplied in fp32, which no engine does."""
+_WIDENING = ("llama.cpp",)
+"""Engines whose kernels for packed weights multiply in fp32 on parts without narrow units (Pascal)."""
+
+
+def refuse_lacking_format(numbers: NumberFormat, spec: AcceleratorSpec, *, engine: str = "") -> None:
+    """Raise ``UsageError`` where a narrow format could only be multiplied in fp32, which few engines do."""
     refuse_lacking_precision(numbers.name, spec)
+    if engine in _WIDENING and numbers.weight_bytes < _SIXTEEN_BIT_BYTES:
+        return
     if numbers.name != "fp32" and multiplied_in(numbers, spec) == "fp32":
         raise UsageError(
             message("--precision {name}: {id} has no units of sixteen bits or fewer for it.", name=numbers.name, id=spec.id),

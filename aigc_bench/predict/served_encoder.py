@@ -25,6 +25,8 @@ from aigc_bench.predict.precisions import format_reasons, refuse_lacking_format,
 from aigc_bench.predict.predicted import DOES_NOT_FIT, PredictedRow, predicted_row
 from aigc_bench.predict.published.language_models import LanguageModel
 
+_HELD = message("weights + the engine's own memory; an encoder keeps nothing of a sequence (predict/served_encoder.py)")
+
 
 def served_encoder(
     case: Case,
@@ -56,6 +58,9 @@ def served_encoder(
     fits = held <= catalogue.usable_memory(spec).value
     reasons = (UNCALIBRATED, *format_reasons(numbers, spec), *(() if fits else (DOES_NOT_FIT,)))
     answers = _answers(case, spec, model, ranks=ranks, precision=precision, calibration=calibration)
+    answers["memory_allocated_peak"] = given(
+        held, "B", source=_HELD, key="memory.held", title=message("weights and the engine's own memory on each device")
+    )
     item = registry.load("workloads", case.workload).item
     for metric, answer in answers.items():
         yield predicted_row(case, metric, answer, item=item, precision=precision, reasons=reasons, grade="physics")

@@ -148,7 +148,7 @@ def served_case(case: Case, spec: AcceleratorSpec, *, serving: Serving, catalogu
     query = _query_of(case, spec, model=model, precision=serving.precision)
     numbers, engine = number_format_of(query, model), resolve_engine(case.engine).name
     refuse_unsupported_part(engine, spec)
-    refuse_lacking_format(numbers, spec)
+    refuse_lacking_format(numbers, spec, engine=engine)
     usable = catalogue.usable_memory(spec).value
     width = cached_bytes(chosen, default_cache_bytes(numbers, engine=engine))
 

@@ -24,6 +24,7 @@ from aigc_bench.predict.serving.lengths import FixedLength, Length, parse_length
 from aigc_bench.predict.serving.request_arrivals import Arrivals, Traffic
 from aigc_bench.predict.serving.server_model import Slo
 from aigc_bench.predict.serving.trace_file import read_trace
+from aigc_bench.workloads._hugging_face import position_limit
 
 # From one request in eleven days to more than any service has.
 LEAST_RATE, MOST_RATE = 1e-6, 1e9
@@ -70,6 +71,7 @@ def traffic_of(load: RequestLoad, case: Case) -> Traffic:
             message("--scenario server: the arrival rate is missing."), message("Add --rate R in requests per second.")
         )
     inputs, outputs = _lengths(load.lengths, case)
+    _refuse_beyond_context(case, inputs, outputs)
     # A trace is played once by default, drawn requests number as many as Traffic's default.
     count = load.num_requests or (len(trace.input_tokens) if trace is not None else Traffic.model_fields["num_requests"].default)
     return Traffic(
@@ -80,6 +82,25 @@ def traffic_of(load: RequestLoad, case: Case) -> Traffic:
         seed=load.seed,
         trace=trace,
     )
+
+
+def _refuse_beyond_context(case: Case, inputs: Length, outputs: Length) -> None:
+    """Raise ``UsageError`` where every request is longer than the model's context; of lengths that vary, some may fit."""
+    family = registry.load("workloads", case.workload)
+    is_generating = case.workload == "gpt" and (case.model is not None or case.preset in family.presets)
+    limit = position_limit(family.preset(case).config) if is_generating else None
+    if limit is None or not isinstance(inputs, FixedLength) or not isinstance(outputs, FixedLength):
+        return
+    if inputs.tokens + outputs.tokens > limit:
+        raise UsageError(
+            message(
+                "{workload}/{preset}: requests of {num_tokens} tokens exceed the model's {limit} positions.",
+                workload=case.workload,
+                preset=case.preset,
+                num_tokens=inputs.tokens + outputs.tokens,
+                limit=limit,
+            )
+        )
 
 
 def _lengths(text: str | None, case: Case) -> tuple[Length, Length]:

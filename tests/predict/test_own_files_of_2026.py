@@ -85,3 +85,38 @@ def test_a_board_that_the_catalogue_has_as_a_variant_is_answered_with_a_caution(
     assert found.startswith("rtx_pro_6000") and f"variant_assumed:{name}" in row.reasons
     ((_, row), *_) = predict_one(query, accelerators=["TPU v6e"]).rows
     assert not any("variant_assumed" in reason for reason in row.reasons)
+
+
+def test_llama_cpp_runs_packed_weights_on_a_part_without_narrow_units(tmp_path: Path) -> None:
+    """A Tesla P40, of 2016, is known for it; an engine that multiplies in 16 bits does not run there."""
+    query = Query(model=str(written(tmp_path / "x", _LLAMA)), engine="llama.cpp", precision="int4")
+    rows = {row.metric: row for _, row in predict_one(query, accelerators=["p40"]).rows}
+    assert rows["throughput"].verdict == "modelled" and "multiplied_in:fp32" in rows["throughput"].reasons
+    with pytest.raises(UsageError, match="compute capability 7"):
+        predict_one(query.model_copy(update={"engine": "vllm"}), accelerators=["p40"])
+
+
+def test_requests_longer_than_the_context_are_refused_under_a_load_too(tmp_path: Path) -> None:
+    query = Query(model=str(written(tmp_path / "x", _LLAMA)), engine="vllm", load={"rate_per_s": 1.0, "lengths": "200000/100"})
+    with pytest.raises(UsageError, match=r"requests of 200100 tokens exceed the model's 131072 positions"):
+        predict_one(query, accelerators=["h100"])
+
+
+def test_weights_given_instead_of_a_configuration_are_named(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"\x08" + b"\0" * 7 + b"{}      ")
+    with pytest.raises(UsageError, match="weights, which say nothing of the architecture"):
+        predict_one(Query(model=str(tmp_path / "model.safetensors")), accelerators=["h100"])
+
+
+@pytest.mark.parametrize(
+    ("name", "precision"),
+    [("nvidia/DeepSeek-R1-0528-NVFP4-v2", "fp4"), ("moonshotai/Kimi-K2-Thinking", "int4"), ("mistralai/Mixtral-8x7B-v0.1", "bf16")],
+)
+def test_a_checkpoints_name_states_its_format_before_its_version_too(name: str, precision: str) -> None:
+    ((_, row), *_) = predict_one(Query(name, engine="vllm", devices=8), accelerators=["b300"]).rows
+    assert row.precision == precision
+
+
+def test_a_served_encoder_states_its_memory() -> None:
+    rows = {row.metric: row.value for _, row in predict_one(Query("bert/large", engine="vllm"), accelerators=["t4"]).rows}
+    assert 2 * 335e6 < rows["memory_allocated_peak"] < 2 * 335e6 + 2e9

@@ -21,7 +21,7 @@ _FINE_TUNED = re.compile(r"(-(instruct|it|chat|base|hf|thinking|preview|exp|v\d+
 # What it adds for another number format of the same weights.
 _PACKED = re.compile(
     r"([-.](fp8|fp4|nvfp4|mxfp4|bf16|fp16|int8|int4|w4a16|w8a8|w8a16|w4a8|awq|gptq|bnb|qat|mlx|gguf|marlin|autoround|exl[23]"
-    r"|dynamic|block|kv|quantized|[348]-?bit|q[2-8](-[0k](-[sml])?)?|bpw))+$"
+    r"|dynamic|block|kv|quantized|[348]-?bit|q[2-8](-[0k](-[sml])?)?|bpw))+(-v\d+(\.\d+)?)?$"
 )
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)b\b")
 _ROUNDED = 0.25

@@ -206,7 +206,7 @@ def _fitting(query: PublishedQuery, spec: AcceleratorSpec, *, serving: Serving, 
     refuse_missing_layers(options, model=model)
     engine, numbers = resolve_engine(query.software).name, number_format_of(query, model)
     refuse_unsupported_part(engine, spec)
-    refuse_lacking_format(numbers, spec)
+    refuse_lacking_format(numbers, spec, engine=engine)
     tokens = (query.input_len or 1.0) + (query.output_len or 1.0)
     possible = list(possible_layouts(model, spec, engine=engine, devices=query.gpu_count, ranks=serving.parallel))
 
