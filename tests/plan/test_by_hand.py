@@ -29,7 +29,7 @@ horizon = "3y"
 name = "chat"
 workload = "gpt"
 preset = "llama-3.1-8b"
-rate = 300
+rate = 380
 duty = 0.25
 input_tokens = 1000
 output_tokens = 200
@@ -77,7 +77,7 @@ staff_usd_per_year = 50_000
 """
 
 # The demand.
-PEAK_REQUESTS_PER_S, DUTY, TOKENS = 300.0, 0.25, 200.0
+PEAK_REQUESTS_PER_S, DUTY, TOKENS = 380.0, 0.25, 200.0
 GROWTH_LAST = 1.2**3
 GROWTH_MEAN = (1.2**3 - 1) / math.log(1.2**3)
 JOB_TOKENS, WINDOW_S = 1e9, 8 * 3600.0

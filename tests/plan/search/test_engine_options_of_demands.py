@@ -69,7 +69,7 @@ def test_a_search_over_batches_has_the_work_of_one_answer_after_the_other(name: 
 @pytest.mark.parametrize("name", [name for name in OPTIONS if name != "none"])
 @pytest.mark.parametrize("metric", ["ttft", "tpot", "throughput"])
 def test_an_option_changes_a_plan_as_it_changes_a_prediction(name: str, metric: str) -> None:
-    """Prediction and plan differ by what three closed forms differ by (Little's law); an option adds 2 % to that at most."""
+    """Prediction and plan differ by what three closed forms differ by (Little's law); an option adds 4 % to that at most."""
 
     def planned(given: dict[str, Setting]) -> float:
         found = curves([setting(given)], (16,), calibration=CALIBRATION)
@@ -77,7 +77,7 @@ def test_an_option_changes_a_plan_as_it_changes_a_prediction(name: str, metric: 
         return {"ttft": first, "tpot": each, "throughput": 16 * 256 / (first + 255 * each)}[metric]
 
     before, after = planned({}) / predicted({})[metric], planned(OPTIONS[name]) / predicted(OPTIONS[name])[metric]
-    assert after == pytest.approx(before, rel=0.02)
+    assert after == pytest.approx(before, rel=0.04)
 
 
 def test_devices_that_read_prompts_are_part_of_a_replica_and_bound_its_requests() -> None:

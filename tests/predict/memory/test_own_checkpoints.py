@@ -93,5 +93,6 @@ def test_layers_left_out_are_read_in_sixteen_bits_too(tmp_path: Path) -> None:
         for query in [Query(what="gpt/llama-3.1-8b", engine="vllm", precision=precision, batch_size=1)]
     }
     assert usual["tpot"] == pytest.approx(tpot["fp8"], rel=1e-3)
-    assert wide["tpot"] > 1.3 * usual["tpot"] and wide["tpot"] == pytest.approx(tpot["bf16"], rel=0.1)
+    # The engine's own effect of an fp8 checkpoint is left in both.
+    assert wide["tpot"] > 1.3 * usual["tpot"] and wide["tpot"] == pytest.approx(tpot["bf16"], rel=0.2)
     assert wide["memory_allocated_peak"] - usual["memory_allocated_peak"] == pytest.approx(6.98e9, rel=0.01)
