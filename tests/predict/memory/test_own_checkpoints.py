@@ -43,7 +43,7 @@ def held(path: Path) -> float:
 @pytest.mark.parametrize(
     ("preset", "table", "published", "devices"),
     [
-        # vLLM's log of meta-llama/Llama-3.1-405B-Instruct-FP8 on eight devices: 57.75 GiB on each.
+        # meta-llama/Llama-3.1-405B-Instruct-FP8 on eight devices: 57.75 GiB on each as vLLM reports it (its log was not looked up).
         ("llama-3.1-405b", {"quant_method": "fbgemm_fp8", "modules_to_not_convert": ["lm_head", *_ATTENTION, *_ENDS]}, 57.75, 8),
         # The model card of moonshotai/Kimi-K2-Thinking: 594 GB.
         (
