@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 
@@ -22,6 +23,8 @@ NUM_COMPARED = 14
 """Options in the page's comparison table; the others are folded."""
 NUM_SHORT = 6
 """Alternatives of the short list, to which the best of further kinds add two at most."""
+MOST_TIMES = 10.0
+"""An option that costs more than ten times the recommendation is no alternative; the tables of the page and plan.json have it."""
 NUM_REASONS = 3
 """Reasons shown for a refused option; plan.json has them all."""
 
@@ -242,8 +245,10 @@ def _kinds(compared: list[Option]) -> list[Option]:
 
 
 def _short(plan: Plan, accepted: list[Option]) -> list[Option]:
-    """Return the best other option of every kind and term, then of other accelerators, by rank."""
-    best, others = plan.recommended, _others(plan, accepted)
+    """Return the best other option of every kind and term, then of other accelerators, within ``MOST_TIMES`` the best cost."""
+    best, risk = plan.recommended, plan.demand.constraints.risk
+    limit = math.inf if best is None else MOST_TIMES * compared_cost(best, risk)
+    others = [one for one in _others(plan, accepted) if limit <= 0 or compared_cost(one, risk) <= limit]
     seen: dict[tuple[str, str], Option] = {}
     for option in others:
         seen.setdefault((option.kind, option.term), option)

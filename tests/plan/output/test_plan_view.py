@@ -85,6 +85,13 @@ def test_the_short_list_leaves_out_the_recommendation_and_prefers_other_kinds_an
     assert len(view.short) == NUM_SHORT
 
 
+def test_the_short_list_has_no_option_of_more_than_ten_times_the_cost() -> None:
+    costs = [{"tco_usd": exact(usd, "usd"), "accelerator": f"gpu{usd}"} for usd in (10.0, 99.0, 101.0)]
+    view = options_view(plan_of(*costs))
+    assert ranks(view.short) == [2]
+    assert ranks(view.compared) == [1, 2, 3], "the tables have it"
+
+
 def test_a_kind_without_an_accepted_option_has_the_reason_of_its_first() -> None:
     view = options_view(plan_of({}, {"kind": "api", "accepted": False, "reasons": ("no quote",)}))
     assert view.refused_kinds == (("API", "no quote"),)
