@@ -6,6 +6,7 @@ from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core.derivation import Derivation, changed, given, record
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Estimate
+from aigc_bench.predict.closed_form.column_names import CHOICES, LANGUAGE, STEP
 from aigc_bench.predict.closed_form.columns import ModelRow
 from aigc_bench.predict.fitting.posterior import LogEstimate, Quantity
 from aigc_bench.predict.roofline import roofline
@@ -61,16 +62,13 @@ def stage_number(stage: StageTrace, found: LogEstimate, quantity: Quantity, *, f
 
 
 def closed_form(answer: Estimate, row: ModelRow, *, unit: str, key: str) -> Estimate:
-    """Return the answer of a closed form with its inputs, as columns of the form."""
+    """Return the answer of a closed form with its inputs, the columns of the form, by name and unit."""
+    names = LANGUAGE if row.form == "language" else STEP
+    source = message("work of the model over the datasheet's rates: an input of the closed form {track}", track=row.track)
     inputs = tuple(
-        given(
-            value,
-            "count",
-            source=message("input of the closed form {track}", track=row.track),
-            key=f"inputs.{name}",
-            title=name.replace("_", " "),
-        )
+        given(value, names[name][1], source=source, key=f"inputs.{name}", title=names[name][0])
         for name, value in row.columns.items()
+        if name not in CHOICES
     )
     named = changed(answer, unit=answer.unit or unit)
     formula = message("closed form {track}, calibrated on published results (docs/method.md)", track=row.track)
